@@ -1,0 +1,1 @@
+"""Who is calling: credentials of requests and sockets, turned into a Caller."""

@@ -1,0 +1,43 @@
+"""What the apps above do when a person changes: they register at start-up, accounts knows none of them."""
+
+from datetime import datetime
+from typing import Any, Protocol
+
+
+class Follower(Protocol):
+    """What an app does about people; called inside the transaction of the change."""
+
+    def profile_changed(self, user_id: int) -> None:
+        """The name or picture of this user is another now."""
+
+    def closing(self, user_id: int, *, now: datetime) -> None:
+        """This account is being deleted."""
+
+    def exported(self, user_id: int) -> dict[str, Any]:
+        """Return all that the app holds of this user, JSON-ready, under names of its own."""
+
+
+_followers: list[Follower] = []
+
+
+def register(follower: Follower) -> None:
+    """Add an app's module to those that are told."""
+    if follower not in _followers:
+        _followers.append(follower)
+
+
+def profile_changed(user_id: int) -> None:
+    """Tell all that this profile changed."""
+    for follower in _followers:
+        follower.profile_changed(user_id)
+
+
+def closing(user_id: int, *, now: datetime) -> None:
+    """Tell all that this account is going."""
+    for follower in _followers:
+        follower.closing(user_id, now=now)
+
+
+def exported(user_id: int) -> dict[str, Any]:
+    """Return what all hold of this user."""
+    return {k: v for follower in _followers for k, v in follower.exported(user_id).items()}

@@ -1,0 +1,108 @@
+"""Users, their devices, one-use tickets and blocks."""
+
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+
+from accounts import names
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users; `createsuperuser` comes through here too."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Find a user by name, however it is typed."""
+        return self.get(username_key=names.key(username or ""))
+
+    def create_user(self, username: str, password: str | None = None, **more: Any) -> "User":
+        """Create and return a user; without a password nobody can log in as them."""
+        user = self.model(username=username, username_key=names.key(username), **more)
+        user.display_name = user.display_name or username
+        user.display_key = names.key(user.display_name)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, username: str, password: str, **more: Any) -> "User":
+        """Create and return a user who may do everything in the admin."""
+        return self.create_user(username, password, is_staff=True, is_superuser=True, **more)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person or a bot. Once deleted the row stays, empty, so that the log keeps its senders."""
+
+    KINDS = (("person", "person"), ("bot", "bot"))
+
+    username = models.CharField(max_length=40)
+    # What names are compared by (NFKC, no case); `~ID` once deleted, which nobody can type.
+    username_key = models.CharField(max_length=100, unique=True)
+    display_name = models.CharField(max_length=100)
+    display_key = models.CharField(max_length=200, db_index=True)
+    bio = models.CharField(max_length=500, blank=True, default="")
+    avatar_media_id = models.BigIntegerField(null=True, blank=True)
+    kind = models.CharField(max_length=10, choices=KINDS, default="person")
+    is_staff = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    banned_at = models.DateTimeField(null=True, blank=True)
+    # Null with banned_at set: banned for good.
+    banned_until = models.DateTimeField(null=True, blank=True)
+    ban_reason = models.CharField(max_length=500, blank=True, default="")
+
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS = []
+
+    objects = UserManager()
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class Device(models.Model):
+    """One signed-in client; its epoch grows when all tokens it was given must die."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="devices")
+    platform = models.CharField(max_length=40, blank=True, default="")
+    name = models.CharField(max_length=100, blank=True, default="")
+    epoch = models.IntegerField(default=1)
+    # The refresh token is an HMAC over these; nothing that could be stolen from here is a token.
+    salt = models.BinaryField(max_length=16)
+    generation = models.IntegerField(default=1)
+    rotated_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name or self.platform or 'device'} {self.pk}"
+
+
+class Ticket(models.Model):
+    """A one-use pass to open a socket; the row goes when it is used."""
+
+    digest = models.BinaryField(primary_key=True, max_length=32)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE)
+    epoch = models.IntegerField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"ticket of device {self.device_id}"
+
+
+class Block(models.Model):
+    """`blocker` does not want direct messages with `blocked`."""
+
+    blocker = models.ForeignKey(User, on_delete=models.CASCADE, related_name="blocking")
+    blocked = models.ForeignKey(User, on_delete=models.CASCADE, related_name="blocked_by")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["blocker", "blocked"], name="block_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.blocker_id} blocks {self.blocked_id}"

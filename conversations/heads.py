@@ -1,0 +1,109 @@
+"""Heads: lock, advance, save; the only writer of the columns that a send changes."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from imsite.core import rows, stamps
+
+TABLE = "conversations_conversation"
+
+
+@dataclass(slots=True)
+class Head:
+    """A locked conversation: what an append or an act looks at, and what it leaves to be saved."""
+
+    id: int
+    kind: str
+    low_id: int | None
+    high_id: int | None
+    title: str | None
+    announcement: str
+    mute_all: bool
+    join: str
+    history: str
+    retention_days: int | None
+    dissolved_at: Any
+    member_count: int
+    head_seq: int
+    head_ordinal: int
+    preview_seq: int
+    floor_seq: int
+    floor_ordinal: int
+    parted_seq: int
+    uncounted_seq: int
+    marked_day: int
+    version: int
+    # Set by whoever moves the head; None leaves what is stored.
+    last_at: datetime | None = None
+    preview: str | None = None
+
+    @property
+    def pair(self) -> tuple[int, int] | None:
+        """The two people of a direct conversation, the lower id first."""
+        if self.low_id is None or self.high_id is None:
+            return None
+        return (self.low_id, self.high_id)
+
+    def floor_for(self, visible_from: int) -> int:
+        """Return the seq up to which a member with this window reads nothing."""
+        return max(self.floor_seq, 0 if self.history == "all" else visible_from - 1)
+
+
+_COLUMNS = [name for name in Head.__slots__ if name not in ("last_at", "preview")]
+_LOCK = f"SELECT {', '.join(_COLUMNS)} FROM {TABLE} WHERE id IN ({{}}) ORDER BY id"
+
+_SAVED = {
+    "head_seq": "{v}",
+    "head_ordinal": "{v}",
+    "preview_seq": "{v}",
+    "preview": "coalesce({v}, preview)",
+    "last_at": "coalesce({v}, last_at)",
+    "parted_seq": "{v}",
+    "uncounted_seq": "{v}",
+    "member_count": "{v}",
+    "marked_day": "{v}",
+    "version": "{v}",
+    "stamp": "{v}",
+}
+
+
+def lock(ids: Collection[int]) -> dict[int, Head]:
+    """Lock these conversations in the order of their ids and return those that exist."""
+    wanted = sorted(set(ids))
+    sql = _LOCK.format(", ".join(["%s"] * len(wanted))) + stamps.lock_sql()
+    return {row[0]: _head(row) for row in rows.fetch(sql, wanted)}
+
+
+def _head(row: tuple[Any, ...]) -> Head:
+    head = Head(*row)
+    head.mute_all = bool(head.mute_all)
+    return head
+
+
+def save(heads: Iterable[Head], *, stamp: int) -> None:
+    """Write what was changed in memory; each version grows by one."""
+    table_rows = []
+    for head in sorted(heads, key=lambda each: each.id):
+        head.version += 1
+        table_rows.append(_row(head, stamp))
+        head.last_at = head.preview = None
+    rows.update(TABLE, _SAVED, table_rows)
+
+
+def _row(head: Head, stamp: int) -> list[Any]:
+    return [
+        head.head_seq,
+        head.head_ordinal,
+        head.preview_seq,
+        head.preview,
+        rows.moment(head.last_at) if head.last_at else None,
+        head.parted_seq,
+        head.uncounted_seq,
+        head.member_count,
+        head.marked_day,
+        head.version,
+        stamp,
+        head.id,
+    ]

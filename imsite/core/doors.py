@@ -1,0 +1,103 @@
+"""The base of every HTTP door of the API: method, credentials, limit, strict parsing, then one call."""
+
+from typing import Any, ClassVar, TypeVar, cast
+
+from django.conf import settings
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from imsite.core import limits, strict
+from imsite.core.envelope import NotAllowed, ok, ok_bytes
+from imsite.core.errors import AppError, Code
+from imsite.core.shapes import NoBody, NoQuery, Shape
+
+S = TypeVar("S", bound=Shape)
+
+
+class NotAuthenticated(AppError):
+    """Log in first and send the access token as a bearer token."""
+
+    code = Code.NOT_AUTHENTICATED
+
+
+class Door(APIView):
+    """A route: declares what it takes, and how often; its method makes one domain call and answers.
+
+    `Query` is read for GET, `Body` for POST; a route that declares none takes none.
+    """
+
+    Query: ClassVar[type[Shape]] = NoQuery
+    Body: ClassVar[type[Shape]] = NoBody
+    public: ClassVar[bool] = False
+    limit: ClassVar[str | None] = None
+    # The costly frames of DRF that a JSON-only API does not need.
+    renderer_classes: ClassVar[list[Any]] = []
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
+        """There is one format."""
+        return (None, "application/json")
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse what must not reach the domain; keep the parsed query and body."""
+        method = (request.method or "").lower()
+        if method not in self.http_method_names or not hasattr(self, method):
+            raise NotAllowed
+        if method == "options":
+            return
+        if not self.public and request.user is None:
+            raise NotAuthenticated
+        if self.limit:
+            limits.hit(self.limit, self.limit_key(request))
+        reads = method in ("get", "head")
+        found = strict.parse_query(request.META.get("QUERY_STRING", ""))
+        self._query = (self.Query if reads else NoQuery).read(found)
+        self._body = NoBody() if reads else self.Body.read(self.json(request))
+
+    def limit_key(self, request: Request) -> str:
+        """Say whose budget this request uses: the user's, else the address's."""
+        if request.user is not None:
+            return f"u{request.user.user_id}"
+        return "a" + limits.address(request.META)
+
+    def json(self, request: Request) -> dict[str, Any]:
+        """Return the body as an object: size first, then media type, then content."""
+        meta = request.META
+        stream = request._request
+        limit = settings.IM_MAX_BODY
+        length = meta.get("CONTENT_LENGTH") or "0"
+        if length.isascii() and length.isdigit() and int(length) > limit:
+            raise strict.TooLarge(data={"limit": limit})
+        raw = stream.read(limit + 1)
+        if len(raw) > limit:
+            raise strict.TooLarge(data={"limit": limit})
+        strict.check_media_type(
+            meta.get("CONTENT_TYPE", ""), meta.get("HTTP_CONTENT_ENCODING", "")
+        )
+        return strict.parse_object(raw)
+
+    def query(self, shape: type[S]) -> S:
+        """Return the query, already checked."""
+        return cast(S, self._query)
+
+    def body(self, shape: type[S]) -> S:
+        """Return the body, already checked."""
+        return cast(S, self._body)
+
+    def ok(self, data: Any, *, status: int = 200) -> HttpResponse:
+        """Answer with `data`."""
+        return ok(self.request, data, status=status)
+
+    def ok_bytes(self, data: bytes, *, status: int = 200) -> HttpResponse:
+        """Answer with JSON that is already rendered."""
+        return ok_bytes(self.request, data, status=status)
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Say which methods there are."""
+        return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+
+    def http_method_not_allowed(
+        self, request: Request, *args: Any, **kwargs: Any
+    ) -> HttpResponse:  # type: ignore[override]
+        """Refuse in the envelope."""
+        raise NotAllowed

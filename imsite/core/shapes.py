@@ -1,0 +1,111 @@
+"""The base of every request shape: strict types, unknown fields refused, problems told by field."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Self, TypeVar
+
+import regex
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import ValidationError as ShapeError
+
+from imsite.core.errors import InvalidRequest
+
+MAX_ID = 2**53 - 1
+_DIGITS = re.compile(r"[0-9]{1,16}", re.ASCII)
+# Default_Ignorable holds the joiners, fillers and selectors; U+2800 is the blank Braille pattern.
+_BLANK = regex.compile(r"[\s\p{Cc}\p{Cf}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]*")
+_FIRST_DIGIT_OF_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", re.ASCII)
+
+T = TypeVar("T", bound="Shape")
+
+
+class Shape(BaseModel):
+    """What a request may say: no coercion, no unknown fields."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    @classmethod
+    def read(cls, value: dict[str, Any]) -> Self:
+        """Return the checked shape; raise InvalidRequest with `data.fields` otherwise."""
+        try:
+            return cls.model_validate(value)
+        except ShapeError as error:
+            raise InvalidRequest(data={"fields": _problems(error)}) from None
+
+
+def _problems(error: ShapeError) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        place = ".".join(str(step) for step in problem["loc"]) or "body"
+        found.setdefault(place, []).append(str(problem["msg"]))
+    return found
+
+
+def is_blank(text: str) -> bool:
+    """Say whether nothing in this text can be seen."""
+    return _BLANK.fullmatch(text) is not None
+
+
+def visible(text: str) -> str:
+    """Refuse text that nobody can see."""
+    if is_blank(text):
+        raise ValueError("must not be empty")
+    return text
+
+
+def _digits(value: Any) -> Any:
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    raise ValueError("must be a whole number in ASCII digits")
+
+
+def _id_list(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("must be ids separated by commas")
+    return [_digits(part) for part in value.split(",")]
+
+
+def _time(value: Any) -> Any:
+    if not isinstance(value, str) or not _FIRST_DIGIT_OF_TIME.match(value):
+        raise ValueError("must be a time as in RFC 3339")
+    try:
+        moment = datetime.fromisoformat(value.upper())
+    except ValueError as error:
+        raise ValueError("must be a time as in RFC 3339") from error
+    if moment.tzinfo is None:
+        raise ValueError("must have an offset or Z")
+    return moment
+
+
+Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+Seq = Annotated[int, Field(ge=0, le=MAX_ID)]
+Visible = AfterValidator(visible)
+# In query strings everything is text.
+QueryInt = Annotated[int, BeforeValidator(_digits), Field(ge=0, le=MAX_ID)]
+QueryIds = Annotated[list[Id], BeforeValidator(_id_list), Field(min_length=1, max_length=100)]
+QueryTime = Annotated[AwareDatetime, BeforeValidator(_time)]
+
+
+def clamped(top: int, *, least: int = 1) -> Any:
+    """Return the type of a number in a query that is at least `least` and cut at `top`."""
+    return Annotated[
+        int, BeforeValidator(_digits), Field(ge=least), AfterValidator(lambda n: min(n, top))
+    ]
+
+
+Limit = clamped(200)
+
+
+class NoQuery(Shape):
+    """The query of a route that takes none."""
+
+
+class NoBody(Shape):
+    """The body of a POST that has no fields."""
+
+
+class PageQuery(Shape):
+    """The query of every list that can grow."""
+
+    cursor: str | None = None
+    limit: Limit = 50

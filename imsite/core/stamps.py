@@ -1,0 +1,44 @@
+"""The order of changes as the database sees it; the one module that knows the database's kind.
+
+A stamp orders writing transactions. On SQLite there is one writer at a time, so a counter in the
+site's row, bumped in each transaction, is in commit order. On PostgreSQL the stamp is the
+transaction's id, and the horizon is the oldest id still unfinished in the reader's snapshot
+(`pg_snapshot_xmin`): nothing below it can still appear.
+"""
+
+from django.db import connection
+
+_BUMP = "UPDATE conversations_site SET stamp = stamp + 1 WHERE id = 1 RETURNING stamp"
+_XID = "SELECT pg_current_xact_id()::text::bigint"
+
+
+def is_sqlite() -> bool:
+    """Say whether the embedded database is in use."""
+    return connection.vendor == "sqlite"
+
+
+def take() -> int:
+    """Return the stamp of the present writing transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BUMP if is_sqlite() else _XID)
+        return int(cursor.fetchone()[0])
+
+
+def horizon_sql() -> str:
+    """Return SQL for the lowest stamp that may still appear, over the site's row `s`."""
+    return "s.stamp + 1" if is_sqlite() else "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+
+def ceiling_sql() -> str:
+    """Return SQL for the lowest stamp that nobody can have seen yet, over the site's row `s`."""
+    return "s.stamp + 1" if is_sqlite() else "pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+
+
+def greatest(*terms: str) -> str:
+    """Return SQL for the largest of `terms`."""
+    return f"{'max' if is_sqlite() else 'greatest'}({', '.join(terms)})"
+
+
+def lock_sql() -> str:
+    """Return the SQL that locks the rows read; on SQLite the transaction holds the lock already."""
+    return "" if is_sqlite() else " FOR NO KEY UPDATE"

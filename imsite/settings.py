@@ -1,0 +1,185 @@
+"""Every knob, from the environment; each comment says what breaks at the extremes."""
+
+from imsite.env import BASE_DIR, data_dir, env, secret_key, valkey_socket
+
+DATA_DIR = data_dir()
+SECRET_KEY = secret_key(DATA_DIR)
+# Old keys still verify tokens and cursors while they are listed, so that a key can be changed.
+SECRET_KEY_FALLBACKS = env.list("IM_SECRET_KEY_FALLBACKS", default=[])
+DEBUG = False
+ALLOWED_HOSTS = env.list("IM_HOSTS", default=["*"])
+# Other sites whose pages may open sockets here, as scheme://host[:port].
+IM_ORIGINS = env.list("IM_ORIGINS", default=[])
+# Proxies in front whose X-Forwarded-For entries are believed; too many lets clients forge addresses.
+IM_TRUSTED_PROXIES = env.int("IM_TRUSTED_PROXIES", default=0)
+if IM_TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "accounts.apps.AccountsConfig",
+    "conversations.apps.ConversationsConfig",
+    "messages.apps.MessagesConfig",
+]
+
+# The API needs none of Django's page middlewares (they cost more than a page of history); pages_only
+# wraps each so that requests under /api/v1 pass by.
+MIDDLEWARE = [
+    "imsite.core.middleware.RequestId",
+    "imsite.core.middleware.security",
+    "imsite.core.middleware.static_files",
+    "imsite.core.middleware.sessions",
+    "imsite.core.middleware.common",
+    "imsite.core.middleware.csrf",
+    "imsite.core.middleware.authentication",
+    "imsite.core.middleware.flashes",
+    "imsite.core.middleware.clickjacking",
+]
+
+ROOT_URLCONF = "imsite.urls"
+WSGI_APPLICATION = "imsite.wsgi.application"
+ASGI_APPLICATION = "imsite.asgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "imsite" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'imsite.sqlite3'}")}
+DATABASES["default"].update(
+    # The fixed threads of the server keep their connection; per-request threads must never do this.
+    CONN_MAX_AGE=None,
+    CONN_HEALTH_CHECKS=False,
+    AUTOCOMMIT=True,
+)
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # select_for_update locks nothing on SQLite, so a transaction takes the write lock at its start.
+        "transaction_mode": "IMMEDIATE",
+        # Seconds a writer waits for another process; 0 would answer 503 under the lightest load.
+        "timeout": env.int("IM_SQLITE_TIMEOUT", default=20),
+        # FULL: a commit is on the disk before it is acknowledged. mmap and cache are per connection.
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;"
+            "PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON;"
+        ),
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis or Valkey: pings, limits, Celery. Never the truth. The supervisor starts one if this is unset.
+VALKEY_SOCKET = valkey_socket(DATA_DIR)
+IM_REDIS_URL = env.str("IM_REDIS_URL", default=f"unix://{VALKEY_SOCKET}")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [IM_REDIS_URL], "prefix": "im"},
+    }
+}
+
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 8},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+# Seconds an access token lives; long ones outlive a stolen phone only until its device is revoked.
+IM_ACCESS_TTL = env.int("IM_ACCESS_TTL", default=900)
+# Days a device may stay away before it must log in again.
+IM_REFRESH_DAYS = env.int("IM_REFRESH_DAYS", default=90)
+
+# Rate limits in the notation of the limits library; IM_LIMITS=off only for benchmarks.
+IM_LIMITS = env.bool("IM_LIMITS", default=True)
+IM_LIMIT_DEFAULTS = {
+    "login": "60/minute",
+    "register": "120/minute",
+    "refresh": "120/minute",
+    "send": "1200/minute",
+    "sync": "1200/minute",
+    "socket": "120/minute",
+    "search": "120/minute",
+    "act": "1200/minute",
+}
+IM_LIMIT = {
+    scope: env.str(f"IM_LIMIT_{scope.upper()}", default=rate)
+    for scope, rate in IM_LIMIT_DEFAULTS.items()
+}
+
+# Days after which an unread message stops being offline backlog and is history.
+IM_OFFLINE_DAYS = env.int("IM_OFFLINE_DAYS", default=7)
+# Drafts that may wait for the group commit before senders are told to come back (503).
+IM_WRITER_QUEUE = env.int("IM_WRITER_QUEUE", default=2000)
+# Drafts merged into one commit: larger ones lengthen every sender's wait.
+IM_WRITER_GROUP = env.int("IM_WRITER_GROUP", default=256)
+# What next_poll_ms tells a client that saw nothing new.
+IM_POLL_MS = env.int("IM_POLL_MS", default=5000)
+# Threads that answer HTTP beside the sockets: few are faster for reads, sends wait in theirs.
+IM_READ_THREADS = env.int("IM_READ_THREADS", default=4)
+IM_WRITE_THREADS = env.int("IM_WRITE_THREADS", default=64)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.auth.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [],
+    "EXCEPTION_HANDLER": "imsite.core.envelope.on_exception",
+    "DEFAULT_SCHEMA_CLASS": "imsite.schema.DoorSchema",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "imsite",
+    "DESCRIPTION": "A pull-model messaging server: one log per conversation, tiny pings.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# Serves the admin's and the docs' files from the packages that bring them, without a collect step.
+WHITENOISE_USE_FINDERS = True
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+# Bytes of a JSON body (API §1).
+IM_MAX_BODY = 262_144
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("IM_LOG_LEVEL", default="INFO")},
+    "loggers": {"django.request": {"level": "CRITICAL"}, "httpx": {"level": "WARNING"}},
+}

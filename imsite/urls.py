@@ -1,0 +1,18 @@
+"""All HTTP doors on one page."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+
+from imsite.core import envelope
+
+urlpatterns = [
+    path("api/v1/accounts/", include("accounts.urls")),
+    path("api/v1/conversations/", include("conversations.urls")),
+    path("api/v1/sync", include("conversations.sync_urls")),
+    path("api/v1/", include("messages.urls")),
+    re_path(r"^api/v1(/.*)?$", envelope.not_found),
+    path("admin/", admin.site.urls),
+]
+handler400 = "imsite.core.envelope.bad_request"
+handler404 = "imsite.core.envelope.not_found"
+handler500 = "imsite.core.envelope.server_error"

@@ -1,0 +1,8 @@
+"""The api role."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imsite.settings")
+application = get_wsgi_application()

@@ -1,0 +1,17 @@
+"""The app of the log. Its label is not `messages`: that one belongs to Django's flash messages."""
+
+from django.apps import AppConfig
+
+
+class MessagesConfig(AppConfig):
+    """The log: appending, reading, correcting."""
+
+    name = "messages"
+    label = "messagelog"
+
+    def ready(self) -> None:
+        """Give conversations the log without their knowing it (docs/decisions, group notices)."""
+        from conversations import logbook
+        from messages import ledger
+
+        logbook.register(ledger.Ledger())
