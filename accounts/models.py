@@ -35,7 +35,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     KINDS = (("person", "person"), ("bot", "bot"))
 
-    username = models.CharField(max_length=40)
+    username = models.CharField(max_length=40, unique=True)
     # What names are compared by (NFKC, no case); `~ID` once deleted, which nobody can type.
     username_key = models.CharField(max_length=100, unique=True)
     display_name = models.CharField(max_length=100)
