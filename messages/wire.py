@@ -1,0 +1,97 @@
+"""An item as clients get it: encoded once, kept as text, joined into pages untouched (API §4)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from messages.drafts import Draft, Edit
+
+Item = dict[str, Any]
+_ALWAYS = ("seq", "ordinal", "kind", "sender_id", "sent_at")
+_WHEN_FULL = (
+    "client_id",
+    "text",
+    "body",
+    "reply_to",
+    "mentions",
+    "event",
+    "edited_at",
+    "recalled_at",
+    "recalled_by",
+    "reactions",
+    "pinned",
+)
+# What is left of a recalled item.
+_STUB = ("seq", "ordinal", "kind", "sender_id", "sent_at", "client_id")
+NAMED_REACTIONS = 100
+MAX_EMOJIS = 50
+
+
+def encode(item: Mapping[str, Any]) -> str:
+    """Return the item as JSON: keys in the order of the contract, what is empty left out."""
+    kept = {key: item[key] for key in _ALWAYS}
+    for key in _WHEN_FULL:
+        if value := item.get(key):
+            kept[key] = value
+    return orjson.dumps(kept).decode()
+
+
+def decode(wire: str | bytes) -> Item:
+    """Return the item that was encoded."""
+    item: Item = orjson.loads(wire)
+    return item
+
+
+def sent(draft: Draft, *, seq: int, ordinal: int, sent_at: str) -> Item:
+    """Return the item of a draft that got its place."""
+    return {
+        "seq": seq,
+        "ordinal": ordinal,
+        "kind": draft.kind,
+        "sender_id": draft.sender_id,
+        "sent_at": sent_at,
+        "client_id": str(draft.client_id),
+        "text": draft.text,
+        "body": draft.body,
+        "reply_to": draft.reply_to,
+        "mentions": draft.mentions,
+    }
+
+
+def recalled(item: Item, *, at: str, by: int) -> Item:
+    """Return what is left of an item that was taken back: its place, no content."""
+    stub = {key: item[key] for key in _STUB if key in item}
+    return {**stub, "recalled_at": at, "recalled_by": by}
+
+
+def edited(item: Item, edit: Edit, *, at: str) -> Item:
+    """Return the item with what the edit gives; the rest stays."""
+    given = {"text": edit.text, "body": edit.body, "mentions": edit.mentions}
+    return {
+        **item,
+        **{key: value for key, value in given.items() if value is not None},
+        "edited_at": at,
+    }
+
+
+def with_reactions(item: Item, reactions: Mapping[str, Sequence[int] | int]) -> Item:
+    """Return the item with these reactions: by emoji who, or how many; a crowd is only counted."""
+    return {**item, "reactions": {emoji: _crowd(who) for emoji, who in reactions.items() if who}}
+
+
+def with_pin(item: Item, pinned: bool) -> Item:
+    """Return the item pinned or not."""
+    return {**item, "pinned": pinned}
+
+
+def page(wires: Iterable[str], **numbers: int) -> bytes:
+    """Return a page as JSON: the items as they were stored, and the numbers that prove it."""
+    return b'{"items":[%s],%s' % (",".join(wires).encode(), orjson.dumps(numbers)[1:])
+
+
+def _crowd(who: Sequence[int] | int) -> Sequence[int] | dict[str, int]:
+    count = who if isinstance(who, int) else len(who)
+    if isinstance(who, int) or count > NAMED_REACTIONS:
+        return {"count": count}
+    return who
