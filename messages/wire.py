@@ -43,14 +43,11 @@ def decode(wire: str | bytes) -> Item:
     return item
 
 
-def sent(draft: Draft, *, seq: int, ordinal: int, sent_at: str) -> Item:
-    """Return the item of a draft that got its place."""
+def sent(draft: Draft) -> Item:
+    """Return what a draft says, as an item that has no place yet (seq, ordinal, sent_at)."""
     return {
-        "seq": seq,
-        "ordinal": ordinal,
         "kind": draft.kind,
         "sender_id": draft.sender_id,
-        "sent_at": sent_at,
         "client_id": str(draft.client_id),
         "text": draft.text,
         "body": draft.body,

@@ -1,0 +1,155 @@
+"""Search in what one may read: cuts words alike for every database, keeps and asks their index."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+import orjson
+import regex
+from django.db import connection
+
+from imsite.core import cursor, rows, stamps
+from messages import history
+from messages.kinds import KINDS
+from messages.models import SEQ_BITS
+
+# A clock that stepped back put a few entries of a log out of order: look that much further.
+_SLACK = 100
+_LONGEST = 64
+_LAST_PLACE = 16_383  # PostgreSQL keeps no positions beyond
+_IGNORED = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
+# In scripts without spaces each character is a word: what is asked for may begin and end anywhere.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_WORD = regex.compile(
+    rf"(?V1)[{_UNSPACED}]\p{{M}}*|(?:[\p{{L}}\p{{N}}--[{_UNSPACED}]]\p{{M}}*)+"
+    r"|\p{Extended_Pictographic}"
+)
+_PLAIN = regex.compile(r"[a-z0-9]+")
+_WINDOW = """SELECT c.id << {bits} | {floor} AS low, c.id << {bits} | c.head_seq AS high
+ FROM conversations_membership m JOIN conversations_conversation c ON c.id = m.conversation_id
+ WHERE m.user_id = %s AND m.state = 'active' AND c.dissolved_at IS NULL {test}"""
+_FLOOR = "CASE WHEN c.history = 'all' THEN 0 ELSE m.visible_from - 1 END"
+# The index is asked once a window, from the newest down: a frequent word costs no more than a page.
+_SQLITE = """WITH w AS ({window})
+ SELECT e.id, e.created_at, e.wire FROM w JOIN messagelog_entry e ON e.id IN (
+  SELECT x.id FROM messagelog_searchtext s CROSS JOIN messagelog_entry x ON x.id = s.rowid
+  WHERE s.words MATCH %s AND s.rowid > w.low AND s.rowid <= w.high
+   AND x.recalled_at IS NULL {older} ORDER BY s.rowid DESC LIMIT %s)
+ ORDER BY e.created_at DESC, e.id DESC LIMIT %s"""
+_POSTGRESQL = """WITH w AS ({window})
+ SELECT x.id, x.created_at, x.wire FROM messagelog_searchtext s
+ JOIN messagelog_entry x ON x.id = s.entry_id
+ JOIN w ON s.entry_id > w.low AND s.entry_id <= w.high
+ WHERE s.words @@ %s::tsquery AND x.recalled_at IS NULL {older}
+ ORDER BY x.created_at DESC, x.id DESC LIMIT %s"""
+_OLDER = "AND (x.created_at, x.id) < (%s, %s)"
+
+
+def words(item: dict[str, Any]) -> str:
+    """Return the words of an item that people may look for, a space between them."""
+    found = KINDS[item["kind"]].strings(item.get("text"), item.get("body"))
+    return " ".join(_cut("\n".join(found)))
+
+
+def index(found: Sequence[tuple[int, str]]) -> None:
+    """Make entries (id, words) findable; those that are so already must be forgotten first."""
+    if stamps.is_sqlite():
+        rows.insert("messagelog_searchtext", ("rowid", "words"), found)
+        return
+    placed = [(entry_id, _vector(text)) for entry_id, text in found]
+    rows.insert("messagelog_searchtext", ("entry_id", "words"), placed)
+
+
+def forget(entry_ids: Iterable[int]) -> None:
+    """Take entries out of the index, in the transaction that takes their content away."""
+    key = "rowid" if stamps.is_sqlite() else "entry_id"
+    with connection.cursor() as statement:
+        statement.executemany(
+            f"DELETE FROM messagelog_searchtext WHERE {key} = %s", [(each,) for each in entry_ids]
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ask:
+    """What to look for, and where: None for everywhere."""
+
+    q: str
+    conversation_id: int | None = None
+    cursor_text: str | None = None
+    limit: int = 50
+
+
+def find(caller_id: int, ask: Ask) -> dict[str, Any]:
+    """Return a page of the items with all words of `q` (the last may go on), newest first.
+
+    Only what the caller may read at this moment; NotFound if that is nothing of the conversation.
+    """
+    scope = f"search:{ask.conversation_id}:{sha256(ask.q.encode()).hexdigest()}"
+    after = [] if ask.cursor_text is None else cursor.unseal(scope, caller_id, ask.cursor_text)
+    if ask.conversation_id is not None:
+        history.readable(caller_id, ask.conversation_id)
+    found = _matches(caller_id, ask, after)
+    more = found[ask.limit - 1] if len(found) > ask.limit else None
+    return {
+        "items": [_item(key, wire) for key, _, wire in found[: ask.limit]],
+        "next": more and cursor.seal(scope, caller_id, [str(more[1]), more[0]]),
+    }
+
+
+def _matches(caller_id: int, ask: Ask, after: list[Any]) -> list[tuple[Any, ...]]:
+    """Return (id, time, wire) of up to limit + 1 entries older than `after`, newest first."""
+    asked = [_cut(word) for word in ask.q.split()]
+    phrases = [phrase for phrase in asked if phrase]
+    if not phrases:
+        return []
+    here = [] if ask.conversation_id is None else [ask.conversation_id]
+    sql = _sql(rows.vendor(), bool(here), bool(after))
+    count = ask.limit + 1
+    if stamps.is_sqlite():
+        limits = [count + _SLACK, count]
+        return rows.fetch(sql, [caller_id, *here, _fts5(phrases), *after, *limits])
+    return rows.fetch(sql, [caller_id, *here, _tsquery(phrases), *after, count])
+
+
+@cache
+def _sql(vendor: str, here: bool, older: bool) -> str:
+    window = _WINDOW.format(
+        bits=SEQ_BITS,
+        floor=stamps.greatest("c.floor_seq", _FLOOR),
+        test="AND c.id = %s" if here else "",
+    )
+    form = _SQLITE if stamps.is_sqlite() else _POSTGRESQL
+    return form.format(window=window, older=_OLDER if older else "")
+
+
+def _item(key: int, wire: str) -> dict[str, Any]:
+    item: dict[str, Any] = orjson.loads(wire)
+    return item | {"conversation_id": key >> SEQ_BITS}
+
+
+def _cut(text: str) -> list[str]:
+    """Return the words: letters and digits without case, marks kept, what is invisible dropped."""
+    if text.isascii():
+        found = _PLAIN.findall(text.lower())
+    else:
+        folded = unicodedata.normalize("NFKC", text).casefold()
+        found = _WORD.findall(_IGNORED.sub("", folded))
+    return [word[:_LONGEST] for word in found]
+
+
+# Words hold letters, digits, marks and pictures only, so that quotes around them need no escaping.
+def _fts5(phrases: list[list[str]]) -> str:
+    return " AND ".join(f'"{" ".join(phrase)}"' for phrase in phrases) + " *"
+
+
+def _tsquery(phrases: list[list[str]]) -> str:
+    joined = (" <-> ".join(f"'{word}'" for word in phrase) for phrase in phrases)
+    return " & ".join(f"({phrase})" for phrase in joined)[:-1] + ":*)"
+
+
+def _vector(text: str) -> str:
+    places = enumerate(text.split(" "), 1)
+    return " ".join(f"'{word}':{min(place, _LAST_PLACE)}" for place, word in places)
