@@ -52,7 +52,8 @@ class Head:
 
 
 _COLUMNS = [name for name in Head.__slots__ if name not in ("last_at", "preview")]
-_LOCK = f"SELECT {', '.join(_COLUMNS)} FROM {TABLE} WHERE id IN ({{}}) ORDER BY id"
+_QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
+_LOCK = f"SELECT {_QUOTED} FROM {TABLE} WHERE id IN ({{}}) ORDER BY id"
 
 _SAVED = {
     "head_seq": "{v}",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+import orjson
+
 from conversations.heads import Head
 
 
@@ -32,6 +34,11 @@ class Log(Protocol):
 
     def own_seqs(self, conversation_id: int, user_id: int, *, after: int) -> list[int]:
         """Return the seqs of a user's own countable entries above `after`."""
+
+    def newest(
+        self, windows: Sequence[tuple[int, int, int]], *, count: int
+    ) -> dict[int, list[orjson.Fragment]]:
+        """Return the newest `count` items in each (conversation, floor, last seq), rendered."""
 
 
 _log: list[Log] = []

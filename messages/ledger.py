@@ -1,5 +1,55 @@
 """The log as conversations ask for it: fills the port conversations.logbook."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
+import orjson
+from django.db import transaction
+
+from conversations import heads, logbook, pings
+from messages import history
+from messages.batch import Batch
+
 
 class Ledger:
-    """x"""
+    """The log behind the port."""
+
+    def append_notices(
+        self, head: heads.Head, notices: Sequence[logbook.Notice], *, now: datetime
+    ) -> None:
+        """Append notices to the log of a locked head and ping after the commit."""
+        batch = Batch()
+        for notice in notices:
+            append_event(batch, head, notice, now=now)
+        batch.flush()
+        # Asked at the commit: by then the head in memory stands where the act left it.
+        transaction.on_commit(
+            lambda: pings.heads_moved([(head.id, head.head_seq, head.parted_seq)])
+        )
+
+    def ordinal_at(self, conversation_id: int, seq: int) -> int:
+        """Return how many countable entries there are up to `seq`."""
+        return history.ordinal_at(conversation_id, seq)
+
+    def own_seqs(self, conversation_id: int, user_id: int, *, after: int) -> list[int]:
+        """Return the seqs of a user's own countable entries above `after`."""
+        return history.own_seqs(conversation_id, user_id, after=after)
+
+    def newest(
+        self, windows: Sequence[tuple[int, int, int]], *, count: int
+    ) -> dict[int, list[orjson.Fragment]]:
+        """Return the newest `count` items in each (conversation, floor, last seq)."""
+        ranges = [(cid, max(floor, last - count), last) for cid, floor, last in windows]
+        found = history.ranges(ranges)
+        return {cid: [orjson.Fragment(each) for each in wires] for cid, wires in found.items()}
+
+
+def append_event(batch: Batch, head: heads.Head, notice: logbook.Notice, *, now: datetime) -> None:
+    """Add an entry that the server appends."""
+    item = {
+        "kind": notice.kind,
+        "sender_id": notice.sender_id,
+        "body": notice.body,
+        "event": True,
+    }
+    batch.add(head, item, now=now)

@@ -2,7 +2,6 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -11,7 +10,8 @@ import orjson
 import regex
 from django.db import connection
 
-from imsite.core import cursor, rows, stamps
+from imsite.core import cursor as positions
+from imsite.core import rows, stamps
 from messages import history
 from messages.kinds import KINDS
 from messages.models import SEQ_BITS
@@ -72,46 +72,45 @@ def forget(entry_ids: Iterable[int]) -> None:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ask:
-    """What to look for, and where: None for everywhere."""
-
-    q: str
-    conversation_id: int | None = None
-    cursor_text: str | None = None
-    limit: int = 50
-
-
-def find(caller_id: int, ask: Ask) -> dict[str, Any]:
+def find(
+    caller_id: int,
+    *,
+    q: str,
+    conversation_id: int | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> dict[str, Any]:
     """Return a page of the items with all words of `q` (the last may go on), newest first.
 
     Only what the caller may read at this moment; NotFound if that is nothing of the conversation.
     """
-    scope = f"search:{ask.conversation_id}:{sha256(ask.q.encode()).hexdigest()}"
-    after = [] if ask.cursor_text is None else cursor.unseal(scope, caller_id, ask.cursor_text)
-    if ask.conversation_id is not None:
-        history.readable(caller_id, ask.conversation_id)
-    found = _matches(caller_id, ask, after)
-    more = found[ask.limit - 1] if len(found) > ask.limit else None
+    scope = f"search:{conversation_id}:{sha256(q.encode()).hexdigest()}"
+    after = [] if cursor is None else positions.unseal(scope, caller_id, cursor)
+    if conversation_id is not None:
+        history.readable(caller_id, conversation_id)
+    found = _matches(caller_id, q, conversation_id, after, limit + 1)
+    more = found[limit - 1] if len(found) > limit else None
     return {
-        "items": [_item(key, wire) for key, _, wire in found[: ask.limit]],
-        "next": more and cursor.seal(scope, caller_id, [str(more[1]), more[0]]),
+        "items": [_item(key, wire) for key, _, wire in found[:limit]],
+        "next": more and positions.seal(scope, caller_id, [str(more[1]), more[0]]),
     }
 
 
-def _matches(caller_id: int, ask: Ask, after: list[Any]) -> list[tuple[Any, ...]]:
-    """Return (id, time, wire) of up to limit + 1 entries older than `after`, newest first."""
-    asked = [_cut(word) for word in ask.q.split()]
+def _matches(
+    caller_id: int, q: str, conversation_id: int | None, after: list[Any], count: int
+) -> list[tuple[Any, ...]]:
+    """Return (id, time, wire) of up to `count` entries older than `after`, newest first."""
+    asked = [_cut(word) for word in q.split()]
     phrases = [phrase for phrase in asked if phrase]
     if not phrases:
         return []
-    here = [] if ask.conversation_id is None else [ask.conversation_id]
+    here = [] if conversation_id is None else [conversation_id]
     sql = _sql(rows.vendor(), bool(here), bool(after))
-    count = ask.limit + 1
     if stamps.is_sqlite():
-        limits = [count + _SLACK, count]
-        return rows.fetch(sql, [caller_id, *here, _fts5(phrases), *after, *limits])
-    return rows.fetch(sql, [caller_id, *here, _tsquery(phrases), *after, count])
+        expression, limits = _fts5(phrases), [count + _SLACK, count]
+    else:
+        expression, limits = _tsquery(phrases), [count]
+    return rows.fetch(sql, [caller_id, *here, expression, *after, *limits])
 
 
 @cache

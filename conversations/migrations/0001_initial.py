@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,113 +14,246 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Site',
+            name="Site",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('epoch', models.CharField(max_length=32)),
-                ('stamp', models.BigIntegerField(default=1)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("epoch", models.CharField(max_length=32)),
+                ("stamp", models.BigIntegerField(default=1)),
             ],
         ),
         migrations.CreateModel(
-            name='Conversation',
+            name="Conversation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('direct', 'direct'), ('group', 'group')], max_length=10)),
-                ('direct_key', models.CharField(blank=True, max_length=80, null=True, unique=True)),
-                ('digest', models.BinaryField(blank=True, max_length=8, null=True)),
-                ('title', models.CharField(blank=True, max_length=200, null=True)),
-                ('avatar_media_id', models.BigIntegerField(blank=True, null=True)),
-                ('announcement', models.TextField(blank=True, default='')),
-                ('mute_all', models.BooleanField(default=False)),
-                ('join', models.CharField(choices=[('invite', 'invite'), ('approve', 'approve'), ('open', 'open')], default='invite', max_length=10)),
-                ('history', models.CharField(choices=[('since_join', 'since_join'), ('all', 'all')], default='since_join', max_length=10)),
-                ('retention_days', models.IntegerField(blank=True, null=True)),
-                ('created_at', models.DateTimeField()),
-                ('dissolved_at', models.DateTimeField(blank=True, null=True)),
-                ('member_count', models.IntegerField(default=0)),
-                ('head_seq', models.BigIntegerField(default=0)),
-                ('head_ordinal', models.BigIntegerField(default=0)),
-                ('last_at', models.DateTimeField()),
-                ('preview_seq', models.BigIntegerField(default=0)),
-                ('preview', models.TextField(default='null')),
-                ('floor_seq', models.BigIntegerField(default=0)),
-                ('floor_ordinal', models.BigIntegerField(default=0)),
-                ('backlog_seq', models.BigIntegerField(default=0)),
-                ('push_seq', models.BigIntegerField(default=0)),
-                ('parted_seq', models.BigIntegerField(default=0)),
-                ('uncounted_seq', models.BigIntegerField(default=0)),
-                ('marked_day', models.IntegerField(default=0)),
-                ('version', models.BigIntegerField(default=1)),
-                ('stamp', models.BigIntegerField(default=0)),
-                ('high', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('low', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("direct", "direct"), ("group", "group")], max_length=10
+                    ),
+                ),
+                ("direct_key", models.CharField(blank=True, max_length=80, null=True, unique=True)),
+                ("digest", models.BinaryField(blank=True, max_length=8, null=True)),
+                ("title", models.CharField(blank=True, max_length=200, null=True)),
+                ("avatar_media_id", models.BigIntegerField(blank=True, null=True)),
+                ("announcement", models.TextField(blank=True, default="")),
+                ("mute_all", models.BooleanField(default=False)),
+                (
+                    "join",
+                    models.CharField(
+                        choices=[("invite", "invite"), ("approve", "approve"), ("open", "open")],
+                        default="invite",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "history",
+                    models.CharField(
+                        choices=[("since_join", "since_join"), ("all", "all")],
+                        default="since_join",
+                        max_length=10,
+                    ),
+                ),
+                ("retention_days", models.IntegerField(blank=True, null=True)),
+                ("created_at", models.DateTimeField()),
+                ("dissolved_at", models.DateTimeField(blank=True, null=True)),
+                ("member_count", models.IntegerField(default=0)),
+                ("head_seq", models.BigIntegerField(default=0)),
+                ("head_ordinal", models.BigIntegerField(default=0)),
+                ("last_at", models.DateTimeField()),
+                ("preview_seq", models.BigIntegerField(default=0)),
+                ("preview", models.TextField(default="null")),
+                ("floor_seq", models.BigIntegerField(default=0)),
+                ("floor_ordinal", models.BigIntegerField(default=0)),
+                ("backlog_seq", models.BigIntegerField(default=0)),
+                ("push_seq", models.BigIntegerField(default=0)),
+                ("parted_seq", models.BigIntegerField(default=0)),
+                ("uncounted_seq", models.BigIntegerField(default=0)),
+                ("marked_day", models.IntegerField(default=0)),
+                ("version", models.BigIntegerField(default=1)),
+                ("stamp", models.BigIntegerField(default=0)),
+                (
+                    "high",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "low",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Mention',
+            name="Mention",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('conversation_id', models.BigIntegerField()),
-                ('user_id', models.BigIntegerField(default=0)),
-                ('seq', models.BigIntegerField()),
-                ('sender_id', models.BigIntegerField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("conversation_id", models.BigIntegerField()),
+                ("user_id", models.BigIntegerField(default=0)),
+                ("seq", models.BigIntegerField()),
+                ("sender_id", models.BigIntegerField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('conversation_id', 'user_id', 'seq'), name='mention_once')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("conversation_id", "user_id", "seq"), name="mention_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Uncounted',
+            name="Uncounted",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('conversation_id', models.BigIntegerField()),
-                ('user_id', models.BigIntegerField(default=0)),
-                ('seq', models.BigIntegerField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("conversation_id", models.BigIntegerField()),
+                ("user_id", models.BigIntegerField(default=0)),
+                ("seq", models.BigIntegerField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('conversation_id', 'user_id', 'seq'), name='uncounted_once')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("conversation_id", "user_id", "seq"), name="uncounted_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='JoinRequest',
+            name="JoinRequest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField()),
-                ('conversation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='conversations.conversation')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                (
+                    "conversation",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="conversations.conversation",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('conversation', 'user'), name='request_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("conversation", "user"), name="request_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('owner', 'owner'), ('admin', 'admin'), ('member', 'member')], default='member', max_length=10)),
-                ('state', models.CharField(choices=[('active', 'active'), ('left', 'left'), ('removed', 'removed')], default='active', max_length=10)),
-                ('joined_at', models.DateTimeField()),
-                ('visible_from', models.BigIntegerField(default=1)),
-                ('visible_ordinal', models.BigIntegerField(default=0)),
-                ('left_seq', models.BigIntegerField(blank=True, null=True)),
-                ('left_floor_seq', models.BigIntegerField(blank=True, null=True)),
-                ('read_seq', models.BigIntegerField(default=0)),
-                ('read_ordinal', models.BigIntegerField(default=0)),
-                ('rewound_seq', models.BigIntegerField(default=0)),
-                ('pushed_seq', models.BigIntegerField(default=0)),
-                ('muted_until', models.DateTimeField(blank=True, null=True)),
-                ('notify', models.CharField(choices=[('all', 'all'), ('mentions', 'mentions'), ('none', 'none')], default='all', max_length=10)),
-                ('pinned', models.BooleanField(default=False)),
-                ('hidden', models.BooleanField(default=False)),
-                ('nickname', models.CharField(blank=True, max_length=100, null=True)),
-                ('version', models.BigIntegerField(default=1)),
-                ('stamp', models.BigIntegerField(default=0)),
-                ('conversation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='conversations.conversation')),
-                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("owner", "owner"), ("admin", "admin"), ("member", "member")],
+                        default="member",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("active", "active"), ("left", "left"), ("removed", "removed")],
+                        default="active",
+                        max_length=10,
+                    ),
+                ),
+                ("joined_at", models.DateTimeField()),
+                ("visible_from", models.BigIntegerField(default=1)),
+                ("visible_ordinal", models.BigIntegerField(default=0)),
+                ("left_seq", models.BigIntegerField(blank=True, null=True)),
+                ("left_floor_seq", models.BigIntegerField(blank=True, null=True)),
+                ("read_seq", models.BigIntegerField(default=0)),
+                ("read_ordinal", models.BigIntegerField(default=0)),
+                ("rewound_seq", models.BigIntegerField(default=0)),
+                ("pushed_seq", models.BigIntegerField(default=0)),
+                ("muted_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "notify",
+                    models.CharField(
+                        choices=[("all", "all"), ("mentions", "mentions"), ("none", "none")],
+                        default="all",
+                        max_length=10,
+                    ),
+                ),
+                ("pinned", models.BooleanField(default=False)),
+                ("hidden", models.BooleanField(default=False)),
+                ("nickname", models.CharField(blank=True, max_length=100, null=True)),
+                ("version", models.BigIntegerField(default=1)),
+                ("stamp", models.BigIntegerField(default=0)),
+                (
+                    "conversation",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="conversations.conversation",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['conversation', 'id'], name='members_of')],
-                'constraints': [models.UniqueConstraint(fields=('user', 'conversation'), name='member_once'), models.CheckConstraint(condition=models.Q(('read_seq__gte', 0)), name='marker_not_negative')],
+                "indexes": [models.Index(fields=["conversation", "id"], name="members_of")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "conversation"), name="member_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("read_seq__gte", 0)), name="marker_not_negative"
+                    ),
+                ],
             },
         ),
     ]

@@ -31,6 +31,8 @@ class Door(APIView):
     Body: ClassVar[type[Shape]] = NoBody
     public: ClassVar[bool] = False
     limit: ClassVar[str | None] = None
+    # False where the domain has a parser of its own that takes `raw_body` (messages).
+    reads_body: ClassVar[bool] = True
     # The costly frames of DRF that a JSON-only API does not need.
     renderer_classes: ClassVar[list[Any]] = []
 
@@ -47,12 +49,18 @@ class Door(APIView):
             return
         if not self.public and request.user is None:
             raise NotAuthenticated
-        if self.limit:
-            limits.hit(self.limit, self.limit_key(request))
+        if scope := self.limit_for(method):
+            limits.hit(scope, self.limit_key(request))
         reads = method in ("get", "head")
         found = strict.parse_query(request.META.get("QUERY_STRING", ""))
         self._query = (self.Query if reads else NoQuery).read(found)
-        self._body = NoBody() if reads else self.Body.read(self.json(request))
+        self.raw_body = {} if reads else self.json(request)
+        if self.reads_body and not reads:
+            self._body = self.Body.read(self.raw_body)
+
+    def limit_for(self, method: str) -> str | None:
+        """Say which limit a method is under."""
+        return self.limit
 
     def limit_key(self, request: Request) -> str:
         """Say whose budget this request uses: the user's, else the address's."""
@@ -71,9 +79,7 @@ class Door(APIView):
         raw = stream.read(limit + 1)
         if len(raw) > limit:
             raise strict.TooLarge(data={"limit": limit})
-        strict.check_media_type(
-            meta.get("CONTENT_TYPE", ""), meta.get("HTTP_CONTENT_ENCODING", "")
-        )
+        strict.check_media_type(meta.get("CONTENT_TYPE", ""), meta.get("HTTP_CONTENT_ENCODING", ""))
         return strict.parse_object(raw)
 
     def query(self, shape: type[S]) -> S:
@@ -96,8 +102,6 @@ class Door(APIView):
         """Say which methods there are."""
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
-    def http_method_not_allowed(
-        self, request: Request, *args: Any, **kwargs: Any
-    ) -> HttpResponse:  # type: ignore[override]
+    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         """Refuse in the envelope."""
         raise NotAllowed

@@ -1,15 +1,17 @@
 """Many rows in one statement: raw SQL where the ORM would cost more than the database."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
 
-from imsite.core import clock, stamps
+from imsite.core import stamps
 
 
-def insert(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, skip: bool = False) -> None:
+def insert(
+    table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, skip: bool = False
+) -> None:
     """Insert `rows`, one statement; with `skip`, those that stand already are left alone."""
     if not rows:
         return
@@ -36,7 +38,9 @@ def update(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]
             cursor.executemany(f"UPDATE {table} SET {sets} WHERE id = %s", rows)
         else:
             names = [*columns, "id"]
-            sets = ", ".join(f"{name} = {sql.format(v='v.' + name)}" for name, sql in columns.items())
+            sets = ", ".join(
+                f"{name} = {sql.format(v='v.' + name)}" for name, sql in columns.items()
+            )
             one = f"({', '.join(['%s'] * len(names))})"
             cursor.execute(
                 f"UPDATE {table} SET {sets} FROM (VALUES {', '.join([one] * len(rows))})"
@@ -65,19 +69,21 @@ def moment(value: datetime) -> Any:
 
 
 def wire_time(value: Any) -> str | None:
-    """Return a time that raw SQL gave (text on SQLite) as the API writes it."""
-    if isinstance(value, str):
-        return f"{value[:10]}T{value[11:19]}.{value[20:23] or '000'}Z"
-    return clock.wire_or_none(value)
+    """Return a time that raw SQL gave (UTC, on SQLite without saying so) as the API writes it."""
+    found = time(value)
+    return None if found is None else found.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def time(value: Any) -> datetime | None:
-    """Return a time that raw SQL gave as an aware datetime."""
-    if isinstance(value, str):
-        return datetime.fromisoformat(value + "+00:00")
-    found: datetime | None = value
-    return found
+    """Return a time that raw SQL gave as an aware datetime in UTC."""
+    found: datetime | None = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
 
 
 def _flat(rows: Iterable[Sequence[Any]]) -> list[Any]:
     return [value for row in rows for value in row]
+
+
+def vendor() -> str:
+    """Return the database's name, by which statements are kept once built."""
+    return connection.vendor

@@ -1,8 +1,9 @@
 """The base of every request shape: strict types, unknown fields refused, problems told by field."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self, TypeVar
+from uuid import UUID
 
 import regex
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -74,7 +75,10 @@ def _time(value: Any) -> Any:
         raise ValueError("must be a time as in RFC 3339") from error
     if moment.tzinfo is None:
         raise ValueError("must have an offset or Z")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is outside the calendar") from error
 
 
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
@@ -109,3 +113,13 @@ class PageQuery(Shape):
 
     cursor: str | None = None
     limit: Limit = 50
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+def uuid_text(value: Any) -> Any:
+    """Take a UUID in its usual form only, in any case."""
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return UUID(value)
+    raise ValueError("must be a UUID")

@@ -1,0 +1,79 @@
+"""The site's epoch: notices that the database was restored or replaced, so that cursors start anew.
+
+Stamps only grow. Whoever answers a sync sees the newest one for free; the highest ever seen under
+an epoch is remembered in the process and, every few seconds, in a file beside the database. A
+database that knows less than that was put back, and gets another epoch: every cursor of before is
+then answered with `reset: true`. (Put back the file as well, and `manage.py new_epoch` must say so.)
+"""
+
+import json
+import secrets
+import threading
+import time
+from pathlib import Path
+
+from django.conf import settings
+
+from conversations.models import Site
+from imsite.core import rows, stamps
+
+# Seconds between writes of the file: what a restore takes back must be older than this to be seen.
+_EVERY = 5.0
+
+
+class Watch:
+    """The highest stamp that this process, or its file, has seen under an epoch."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = threading.Lock()
+        self.epoch, self.stamp = self._load()
+        self.due = 0.0
+
+    def _load(self) -> tuple[str, int]:
+        try:
+            kept = json.loads(self.path.read_text())
+            return str(kept["epoch"]), int(kept["stamp"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return "", 0
+
+    def seen(self, epoch: str, stamp: int) -> bool:
+        """Take note of a stamp; return False if a higher one was seen under this epoch."""
+        with self.lock:
+            if epoch == self.epoch and stamp < self.stamp:
+                return False
+            self.epoch, self.stamp = epoch, stamp
+            if time.monotonic() >= self.due:
+                self.due = time.monotonic() + _EVERY
+                self._keep()
+        return True
+
+    def _keep(self) -> None:
+        draft = self.path.with_suffix(f".{secrets.token_hex(4)}")
+        draft.write_text(json.dumps({"epoch": self.epoch, "stamp": self.stamp}))
+        draft.replace(self.path)
+
+
+_watch: list[Watch] = []
+
+
+def is_sound(epoch: str, stamp: int) -> bool:
+    """Say whether the database stands where it stood; if it was put back, give it a new epoch."""
+    if not _watch:
+        _watch.append(Watch(Path(settings.DATA_DIR) / "watch.json"))
+    if _watch[0].seen(epoch, stamp):
+        return True
+    # An older snapshot may simply have come in late: a fresh one decides.
+    known = _watch[0].stamp
+    [(fresh_epoch, fresh)] = rows.fetch(
+        f"SELECT s.epoch, {stamps.ceiling_sql()} FROM conversations_site s"
+    )
+    if fresh_epoch == epoch and fresh < known:
+        renew(epoch)
+        return False
+    return bool(fresh_epoch == epoch)
+
+
+def renew(epoch: str) -> None:
+    """Give the site a new epoch, once for however many notice that `epoch` is over."""
+    Site.objects.filter(pk=1, epoch=epoch).update(epoch=secrets.token_hex(8))

@@ -1,0 +1,71 @@
+"""The HTTP door of sync."""
+
+from hashlib import blake2b
+
+from django.conf import settings
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from conversations import sync
+from imsite.core import clock
+from imsite.core.doors import Door
+from imsite.core.shapes import PageQuery, clamped
+
+
+class Sync(Door):
+    """Pull every head that changed since a cursor."""
+
+    limit = "sync"
+
+    class Query(PageQuery):
+        """Where to go on, how much to take, how long to wait."""
+
+        limit: clamped(200) = 100
+        wait: clamped(55, least=0) = 0
+        messages: clamped(20, least=0) = 0
+
+    def get(self, request: Request) -> HttpResponse:
+        """Return the changed heads and the cursor that goes on; 304 if the caller holds them.
+
+        Waiting is done in front of this door (conversations.longpoll), where it costs no thread.
+        """
+        query = self.query(self.Query)
+        user_id = request.user.user_id
+        found = sync.changes(user_id, cursor_text=query.cursor, limit=query.limit)
+        total = None if found.quiet else sync.unread_total(user_id)
+        etag = self.etag(found.mark, query.messages, total)
+        if etag in request.META.get("HTTP_IF_NONE_MATCH", ""):
+            return self.marked(HttpResponse(status=304), etag, found)
+        if query.messages:
+            sync.with_items(found, query.messages)
+        if total is None:
+            total = sync.unread_total(user_id)
+        return self.marked(self.ok(self.answer(found, total)), etag, found)
+
+    @staticmethod
+    def answer(found: sync.Changes, total: int) -> dict[str, object]:
+        """Return the data of the answer."""
+        return {
+            "cursor": found.cursor,
+            "more": found.more,
+            "reset": found.reset,
+            "items": found.items,
+            "unread_total": total,
+            "next_poll_ms": 0 if found.more else settings.IM_POLL_MS,
+            "server_time": clock.wire(clock.now()),
+        }
+
+    @staticmethod
+    def etag(mark: str, messages: int, total: int | None) -> str:
+        """Return the ETag of what is shown (for a quiet answer the cursor implies the total)."""
+        content = f"{mark}:{messages}:{total}".encode()
+        return f'"{blake2b(content, digest_size=12).hexdigest()}"'
+
+    @staticmethod
+    def marked(response: HttpResponse, etag: str, found: sync.Changes) -> HttpResponse:
+        """Add the headers of a sync answer; the private one tells the long-poll to go on waiting."""
+        response.headers["ETag"] = etag
+        response.headers["Cache-Control"] = "private, no-cache"
+        if found.quiet:
+            response.headers["IM-Quiet"] = "1"
+        return response

@@ -1,0 +1,181 @@
+"""Rate limits: one atomic round trip to valkey for each hit, a limiter in this process while it is away.
+
+A moving window: never more than N hits in any span of the rate's length, and a refused hit costs
+nothing. The library's own Lua script decides and counts in one step, so that racing requests
+cannot both take the last place.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from django.conf import settings
+from limits import RateLimitItem, parse_many
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from imsite.core.errors import AppError, Code
+
+log = logging.getLogger("imsite.limits")
+
+# Seconds a request may wait for valkey, for each step; there are at most two on the way to a fall back.
+_PATIENCE = 0.08
+# Seconds for which valkey is left alone after it failed.
+_PAUSE = 2.0
+_MAX_KEY = 80
+# Keys kept while valkey is away: more than this is a flood, and forgetting beats growing.
+_MAX_LOCAL = 10_000
+
+
+class RateLimited(AppError):
+    """Too many requests; wait a little."""
+
+    code = Code.RATE_LIMITED
+
+
+def hit(scope: str, key: str, *, cost: int = 1) -> None:
+    """Count `cost` against the budget of `key` in `scope`; raise RateLimited when it is used up.
+
+    `key` may be any text; RateLimited carries `retry_after` in seconds.
+    """
+    if not settings.IM_LIMITS:
+        return
+    if len(key) > _MAX_KEY:
+        key = hashlib.sha256(key.encode()).hexdigest()
+    for item in _items(settings.IM_LIMIT[scope]):
+        # A batch larger than the whole budget passes when nothing else was asked, or it never could.
+        wait = _wait(item, (scope, key), max(1, min(cost, item.amount)))
+        if wait is not None:
+            raise RateLimited(retry_after=wait)
+
+
+def check() -> None:
+    """Raise ValueError if a configured rate cannot be read."""
+    for rate in settings.IM_LIMIT.values():
+        _items(rate)
+
+
+@lru_cache(maxsize=64)
+def _items(rate: str) -> list[RateLimitItem]:
+    return parse_many(rate)
+
+
+def _wait(item: RateLimitItem, ids: tuple[str, str], cost: int) -> float | None:
+    """Return None if the hit was let through, else the seconds until one may be."""
+    if _shared.open():
+        try:
+            return _ask(_shared.limiter(settings.IM_REDIS_URL), item, ids, cost)
+        except (RedisError, OSError) as error:
+            _shared.failed(error)
+    return _ask(_local.limiter(), item, ids, cost)
+
+
+def _ask(
+    limiter: MovingWindowRateLimiter, item: RateLimitItem, ids: tuple[str, str], cost: int
+) -> float | None:
+    if limiter.hit(item, *ids, cost=cost):
+        return None
+    reset = limiter.get_window_stats(item, *ids).reset_time
+    # A millisecond more, so that the oldest hit is out of the window for certain.
+    return max(0.0, reset - time.time()) + 0.001
+
+
+class _Shared:
+    """The limiter on valkey, and how long to leave it alone."""
+
+    def __init__(self) -> None:
+        self._closed_until = 0.0
+        self._limiters: dict[str, MovingWindowRateLimiter] = {}
+
+    def open(self) -> bool:
+        """Say whether to ask; after a pause one caller probes while the others stay local."""
+        now = time.monotonic()
+        if now < self._closed_until:
+            return False
+        if self._closed_until:
+            self._closed_until = now + _PAUSE
+        return True
+
+    def failed(self, error: Exception) -> None:
+        """Leave valkey alone for a while."""
+        log.warning("limits are local, valkey failed: %s", type(error).__name__)
+        self._closed_until = time.monotonic() + _PAUSE
+
+    def limiter(self, url: str) -> MovingWindowRateLimiter:
+        """Return the limiter on the server at `url`."""
+        found = self._limiters.get(url)
+        if found is None:
+            found = self._limiters[url] = MovingWindowRateLimiter(_storage(url))
+        return found
+
+
+def _storage(url: str) -> RedisStorage:
+    # Without retries: the pool reconnects by itself when the server has closed a connection.
+    return RedisStorage(
+        url.replace("unix://", "redis+unix://", 1) if url.startswith("unix://") else url,
+        key_prefix="im:limit",
+        socket_timeout=_PATIENCE,
+        socket_connect_timeout=_PATIENCE,
+        retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # passed on to redis as it is
+    )
+
+
+class _Local:
+    """The limiter of this process, bounded."""
+
+    def __init__(self) -> None:
+        self._storage = MemoryStorage()
+        self._limiter = MovingWindowRateLimiter(self._storage)
+
+    def limiter(self) -> MovingWindowRateLimiter:
+        """Return the limiter; a new one when too many keys are in it."""
+        if len(self._storage.events) > _MAX_LOCAL:
+            self._storage = MemoryStorage()
+            self._limiter = MovingWindowRateLimiter(self._storage)
+        return self._limiter
+
+
+_shared = _Shared()
+_local = _Local()
+
+
+def address(meta: Mapping[str, Any]) -> str:
+    """Return the client's address as far as it can be trusted; of IPv6 the network (/64).
+
+    Behind N trusted proxies it is the Nth entry of X-Forwarded-For from the right: what stands
+    further left was written by the client.
+    """
+    seen = str(meta.get("REMOTE_ADDR") or "")
+    hops = settings.IM_TRUSTED_PROXIES
+    if hops > 0:
+        chain = str(meta.get("HTTP_X_FORWARDED_FOR") or "").split(",")
+        if len(chain) >= hops and (found := _network(chain[-hops])):
+            return found
+    return _network(seen) or "unknown"
+
+
+def _network(text: str) -> str | None:
+    parsed = _parse(text.strip())
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        # One customer has at least a /64, so single addresses in it mean nothing.
+        return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
+    return str(parsed) if parsed else None
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    host = text[1:].partition("]")[0] if text.startswith("[") else text
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None

