@@ -10,7 +10,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 # FileAwareEnv also reads NAME from the file that NAME_FILE points at, as container secrets need it.
 env = environ.FileAwareEnv()
-environ.Env.read_env(BASE_DIR / ".env")
+if (BASE_DIR / ".env").exists():
+    environ.Env.read_env(BASE_DIR / ".env")
 
 
 def data_dir() -> Path:

@@ -1,5 +1,7 @@
 """Every knob, from the environment; each comment says what breaks at the extremes."""
 
+import sys
+
 from imsite.env import BASE_DIR, data_dir, env, secret_key, valkey_socket
 
 DATA_DIR = data_dir()
@@ -7,6 +9,13 @@ SECRET_KEY = secret_key(DATA_DIR)
 # Old keys still verify tokens and cursors while they are listed, so that a key can be changed.
 SECRET_KEY_FALLBACKS = env.list("IM_SECRET_KEY_FALLBACKS", default=[])
 DEBUG = False
+# Where the web process listens; 0.0.0.0 opens it to the network, so put TLS in front.
+IM_HOST = env.str("IM_HOST", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)
+# Whether the first start fills an empty database with a small real conversation and demo users.
+IM_DEMO = env.bool("IM_DEMO", default=True)
+# Processes of the worker: each keeps some 60 MB, and one waits while a long task runs.
+IM_WORKERS = env.int("IM_WORKERS", default=2)
 ALLOWED_HOSTS = env.list("IM_HOSTS", default=["*"])
 # Other sites whose pages may open sockets here, as scheme://host[:port].
 IM_ORIGINS = env.list("IM_ORIGINS", default=[])
@@ -16,7 +25,8 @@ if IM_TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 INSTALLED_APPS = [
-    "daphne",
+    # Only `runserver` needs it in this list, and its Twisted costs every process half a second.
+    *(["daphne"] if "runserver" in sys.argv else []),
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -44,6 +54,8 @@ MIDDLEWARE = [
     "imsite.core.middleware.flashes",
     "imsite.core.middleware.clickjacking",
 ]
+# The admin looks for the middlewares by their own names and does not see them in their wraps.
+SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]
 
 ROOT_URLCONF = "imsite.urls"
 WSGI_APPLICATION = "imsite.wsgi.application"
@@ -156,6 +168,8 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "imsite",
     "DESCRIPTION": "A pull-model messaging server: one log per conversation, tiny pings.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -167,7 +181,6 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 # Serves the admin's and the docs' files from the packages that bring them, without a collect step.
 WHITENOISE_USE_FINDERS = True
 

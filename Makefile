@@ -1,0 +1,63 @@
+# Two commands: `make run` serves, `make test` proves. Python 3.11+ and make are all they need.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check fmt bench clean
+
+# Asked of each candidate itself: version managers leave names on the path that start nothing.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	"$$name" -c 'import sys; sys.version_info < (3, 11) and sys.exit(1); print(sys.executable)' \
+	2>/dev/null && break; done)
+UV ?= $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+BIN := .venv/bin
+STAMP := .venv/.installed
+export UV_PYTHON_DOWNLOADS := never
+# Hard links out of the cache fail across file systems; copying is what uv would fall back to, noisily.
+export UV_LINK_MODE := copy
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP)  ## Make or refresh the environment in .venv from requirements.lock
+
+# Redone only when the lock changed: a second start must not wait for it. uv does not read pip's
+# configuration, so an index that only pip knows is handed on.
+$(STAMP): requirements.lock
+	@$(if $(filter .uv/bin/uv,$(UV)),$(MAKE) --no-print-directory .uv/bin/uv)
+	@test -n "$(PYTHON)" || { echo "imsite needs Python 3.11 or newer; none was found on PATH." >&2; exit 1; }
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| $(UV) venv --quiet --clear --python "$(PYTHON)" .venv
+	@index="$${PIP_INDEX_URL:-$$("$(PYTHON)" -m pip config get global.index-url 2>/dev/null || true)}"; \
+	if [ -n "$$index" ] && [ -z "$$UV_DEFAULT_INDEX$$UV_INDEX_URL" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
+	echo "installing requirements.lock into .venv"; \
+	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	@touch $@
+
+.uv/bin/uv:
+	@test -n "$(PYTHON)" || { echo "imsite needs Python 3.11 or newer; none was found on PATH." >&2; exit 1; }
+	@"$(PYTHON)" -m venv .uv || { rm -rf .uv; echo "This Python cannot make environments: install its venv package, or uv." >&2; exit 1; }
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+run: $(STAMP)  ## Serve on http://127.0.0.1:8000 (PORT, IM_HOST, IM_DATA_DIR); Ctrl-C stops it
+	@exec $(BIN)/python -m imsite.supervise
+
+test: $(STAMP)  ## Run the tests (ARGS="-k sync -x")
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP)  ## Format, lint, types, imports, migrations, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m pytest -q tests/arch
+
+fmt: $(STAMP)  ## Format the code and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)  ## Measure (ARGS are handed on)
+	$(BIN)/python -m bench $(ARGS)
+
+clean:  ## Remove the environment and caches; your data in var stays
+	rm -rf .venv .uv .mypy_cache .ruff_cache .import_linter_cache .hypothesis staticfiles
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

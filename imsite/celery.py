@@ -1,0 +1,55 @@
+"""The Celery app, and every periodic task on one page."""
+
+import os
+import warnings
+from datetime import timedelta
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imsite.settings")
+
+from django.conf import settings
+
+# Root is the usual user of a container, and a newcomer's first screen is for the addresses.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser")
+# Seconds after which a task that nobody acknowledged is handed out again; longer than any runs.
+LONGEST_TASK = 600
+
+
+def broker_url(redis_url: str) -> str:
+    """Return our Redis URL as kombu spells it."""
+    return redis_url.replace("unix://", "redis+socket://", 1)
+
+
+app = Celery("imsite")
+app.conf.update(
+    broker_url=broker_url(settings.IM_REDIS_URL),
+    broker_transport_options={
+        "visibility_timeout": LONGEST_TASK + 300,
+        "global_keyprefix": "im:celery:",
+    },
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    # Work owed is a row; a task only rings the bell, so nothing waits for its result.
+    task_ignore_result=True,
+    # A worker that dies gives its task back: each task can be run twice.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_time_limit=LONGEST_TASK,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_enable_remote_control=False,
+    accept_content=["json"],
+    timezone="UTC",
+    enable_utc=True,
+    beat_schedule={
+        "forget old devices and tickets": {
+            "task": "accounts.tasks.sweep_devices",
+            "schedule": timedelta(hours=1),
+            # A bell that rang while nobody listened need not ring twice.
+            "options": {"expires": 3600},
+        },
+    },
+)
+app.autodiscover_tasks()

@@ -1,0 +1,120 @@
+"""The web process: uvicorn with our limits, on an address of its own or on a socket handed over."""
+
+import asyncio
+import os
+import socket
+import sys
+from typing import Any
+
+import django
+import uvicorn
+from django.conf import settings
+from django.urls import get_resolver
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# Bytes of request line and headers; browsers stay below 16 KiB.
+MAX_HEAD = 65_536
+# Seconds a connection may take to say what it wants.
+HEAD_TIMEOUT = 20.0
+# The contract refuses frames above 32 KiB with our own close code; this is for those far beyond.
+MAX_FRAME = 65_536
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """HTTP that gives up on heads without end: uvicorn itself would keep them all in memory."""
+
+    _head = 0
+    _in_head = True
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock."""
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(HEAD_TIMEOUT, self._late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Count a new head."""
+        self._in_head, self._head = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Leave the body to the application's own limit."""
+        self._in_head = False
+        self._stop_clock()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, then count what still belongs to an unfinished head."""
+        super().data_received(data)
+        if not self._in_head or self.transport.is_closing():
+            return
+        self._head += len(data)
+        if self._head > MAX_HEAD:
+            self.send_400_response("The request head is too large.")
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_TIMEOUT, self._late)
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _late(self) -> None:
+        self._deadline = None
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+def config(**more: Any) -> uvicorn.Config:
+    """Return how we run uvicorn."""
+    return uvicorn.Config(
+        "imsite.asgi:application",
+        loop="uvloop",
+        http=BoundedHttp,
+        ws="websockets-sansio",
+        ws_max_size=MAX_FRAME,
+        # Our own heartbeat tells the client apart from its proxy; deflate costs 60 KiB a socket.
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        # core.limits reads X-Forwarded-For itself and believes only IM_TRUSTED_PROXIES of them.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        # Its INFO lines quote socket addresses, tickets included.
+        log_level="warning",
+        backlog=2048,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=10,
+        **more,
+    )
+
+
+def warm_up() -> None:
+    """Import all that a request will need; nothing of it may touch the database yet."""
+    django.setup()
+    get_resolver().url_patterns  # noqa: B018 - reading it imports every door
+
+
+def main() -> None:
+    """Serve on the listening socket whose number is the first argument, else on IM_HOST and PORT.
+
+    The second argument is the number of a pipe whose other end closes when the database is ready.
+    """
+    warm_up()
+    if len(sys.argv) > 1:
+        listener, gate = (int(number) for number in sys.argv[1:])
+        os.read(gate, 1)
+        uvicorn.Server(config()).run(sockets=[socket.socket(fileno=listener)])
+    else:
+        uvicorn.Server(config(host=settings.IM_HOST, port=settings.PORT)).run()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imsite.settings")
+    main()
