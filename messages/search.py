@@ -16,36 +16,33 @@ from messages import history
 from messages.kinds import KINDS
 from messages.models import SEQ_BITS
 
-# A clock that stepped back put a few entries of a log out of order: look that much further.
-_SLACK = 100
 _LONGEST = 64
 _LAST_PLACE = 16_383  # PostgreSQL keeps no positions beyond
 _IGNORED = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
-# In scripts without spaces each character is a word: what is asked for may begin and end anywhere.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+# Scripts without spaces, or with endings stuck on: each character is a word, so that what is asked
+# for may begin and end anywhere.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _WORD = regex.compile(
     rf"(?V1)[{_UNSPACED}]\p{{M}}*|(?:[\p{{L}}\p{{N}}--[{_UNSPACED}]]\p{{M}}*)+"
     r"|\p{Extended_Pictographic}"
 )
 _PLAIN = regex.compile(r"[a-z0-9]+")
-_WINDOW = """SELECT c.id << {bits} | {floor} AS low, c.id << {bits} | c.head_seq AS high
+# One statement, so one snapshot of what may be read. Only SQLite heeds the order of a CROSS JOIN: one
+# window bounds the index, but many are held against its hits, which it gathers once. Times are
+# compared before the items are fetched: a sort would carry them all.
+_FOUND = """WITH w AS (
+ SELECT c.id, c.id << {bits} | {floor} AS low, c.id << {bits} | c.head_seq AS high
  FROM conversations_membership m JOIN conversations_conversation c ON c.id = m.conversation_id
- WHERE m.user_id = %s AND m.state = 'active' AND c.dissolved_at IS NULL {test}"""
+ WHERE m.user_id = %s AND m.state = 'active' AND c.dissolved_at IS NULL {here}),
+hit AS (
+ SELECT x.id, x.created_at FROM {joined} CROSS JOIN messagelog_entry x
+ WHERE {match} AND w.id = s.{key} >> {bits} AND s.{key} > w.low AND s.{key} <= w.high
+  AND x.id = s.{key} AND x.recalled_at IS NULL {older}
+ ORDER BY x.created_at DESC, x.id DESC LIMIT %s)
+SELECT e.id, e.created_at, e.wire FROM hit CROSS JOIN messagelog_entry e
+ WHERE e.id = hit.id ORDER BY hit.created_at DESC, hit.id DESC"""
 _FLOOR = "CASE WHEN c.history = 'all' THEN 0 ELSE m.visible_from - 1 END"
-# The index is asked once a window, from the newest down: a frequent word costs no more than a page.
-_SQLITE = """WITH w AS ({window})
- SELECT e.id, e.created_at, e.wire FROM w JOIN messagelog_entry e ON e.id IN (
-  SELECT x.id FROM messagelog_searchtext s CROSS JOIN messagelog_entry x ON x.id = s.rowid
-  WHERE s.words MATCH %s AND s.rowid > w.low AND s.rowid <= w.high
-   AND x.recalled_at IS NULL {older} ORDER BY s.rowid DESC LIMIT %s)
- ORDER BY e.created_at DESC, e.id DESC LIMIT %s"""
-_POSTGRESQL = """WITH w AS ({window})
- SELECT x.id, x.created_at, x.wire FROM messagelog_searchtext s
- JOIN messagelog_entry x ON x.id = s.entry_id
- JOIN w ON s.entry_id > w.low AND s.entry_id <= w.high
- WHERE s.words @@ %s::tsquery AND x.recalled_at IS NULL {older}
- ORDER BY x.created_at DESC, x.id DESC LIMIT %s"""
-_OLDER = "AND (x.created_at, x.id) < (%s, %s)"
+_INDEX = "messagelog_searchtext"
 
 
 def words(item: dict[str, Any]) -> str:
@@ -56,19 +53,16 @@ def words(item: dict[str, Any]) -> str:
 
 def index(found: Sequence[tuple[int, str]]) -> None:
     """Make entries (id, words) findable; those that are so already must be forgotten first."""
-    if stamps.is_sqlite():
-        rows.insert("messagelog_searchtext", ("rowid", "words"), found)
-        return
-    placed = [(entry_id, _vector(text)) for entry_id, text in found]
-    rows.insert("messagelog_searchtext", ("entry_id", "words"), placed)
+    if not stamps.is_sqlite():
+        found = [(entry_id, _vector(text)) for entry_id, text in found]
+    rows.insert(_INDEX, (_key(), "words"), found)
 
 
 def forget(entry_ids: Iterable[int]) -> None:
     """Take entries out of the index, in the transaction that takes their content away."""
-    key = "rowid" if stamps.is_sqlite() else "entry_id"
     with connection.cursor() as statement:
         statement.executemany(
-            f"DELETE FROM messagelog_searchtext WHERE {key} = %s", [(each,) for each in entry_ids]
+            f"DELETE FROM {_INDEX} WHERE {_key()} = %s", [(each,) for each in entry_ids]
         )
 
 
@@ -100,28 +94,31 @@ def _matches(
     caller_id: int, q: str, conversation_id: int | None, after: list[Any], count: int
 ) -> list[tuple[Any, ...]]:
     """Return (id, time, wire) of up to `count` entries older than `after`, newest first."""
-    asked = [_cut(word) for word in q.split()]
-    phrases = [phrase for phrase in asked if phrase]
+    phrases = _phrases(q)
     if not phrases:
         return []
     here = [] if conversation_id is None else [conversation_id]
+    expression = _fts5(phrases) if stamps.is_sqlite() else _tsquery(phrases)
     sql = _sql(rows.vendor(), bool(here), bool(after))
-    if stamps.is_sqlite():
-        expression, limits = _fts5(phrases), [count + _SLACK, count]
-    else:
-        expression, limits = _tsquery(phrases), [count]
-    return rows.fetch(sql, [caller_id, *here, expression, *after, *limits])
+    return rows.fetch(sql, [caller_id, *here, expression, *after, count])
 
 
 @cache
 def _sql(vendor: str, here: bool, older: bool) -> str:
-    window = _WINDOW.format(
+    return _FOUND.format(
         bits=SEQ_BITS,
         floor=stamps.greatest("c.floor_seq", _FLOOR),
-        test="AND c.id = %s" if here else "",
+        here="AND c.id = %s" if here else "",
+        joined=f"w CROSS JOIN {_INDEX} s" if here else f"{_INDEX} s CROSS JOIN w",
+        match="s.words MATCH %s" if stamps.is_sqlite() else "s.words @@ %s::tsquery",
+        key=_key(),
+        older="AND (x.created_at, x.id) < (%s, %s)" if older else "",
     )
-    form = _SQLITE if stamps.is_sqlite() else _POSTGRESQL
-    return form.format(window=window, older=_OLDER if older else "")
+
+
+def _key() -> str:
+    # The virtual table of SQLite has no key of its own but this.
+    return "rowid" if stamps.is_sqlite() else "entry_id"
 
 
 def _item(key: int, wire: str) -> dict[str, Any]:
@@ -139,12 +136,18 @@ def _cut(text: str) -> list[str]:
     return [word[:_LONGEST] for word in found]
 
 
+def _phrases(q: str) -> list[tuple[str, ...]]:
+    """Return the words asked for, each once and as what it is cut into; the last stays the last."""
+    asked = [tuple(_cut(word)) for word in q.split()]
+    return [*dict.fromkeys(filter(None, reversed(asked)))][::-1]
+
+
 # Words hold letters, digits, marks and pictures only, so that quotes around them need no escaping.
-def _fts5(phrases: list[list[str]]) -> str:
+def _fts5(phrases: list[tuple[str, ...]]) -> str:
     return " AND ".join(f'"{" ".join(phrase)}"' for phrase in phrases) + " *"
 
 
-def _tsquery(phrases: list[list[str]]) -> str:
+def _tsquery(phrases: list[tuple[str, ...]]) -> str:
     joined = (" <-> ".join(f"'{word}'" for word in phrase) for phrase in phrases)
     return " & ".join(f"({phrase})" for phrase in joined)[:-1] + ":*)"
 
