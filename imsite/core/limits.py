@@ -71,9 +71,12 @@ def _wait(item: RateLimitItem, ids: tuple[str, str], cost: int) -> float | None:
     """Return None if the hit was let through, else the seconds until one may be."""
     if _shared.open():
         try:
-            return _ask(_shared.limiter(settings.IM_REDIS_URL), item, ids, cost)
+            wait = _ask(_shared.limiter(settings.IM_REDIS_URL), item, ids, cost)
         except (RedisError, OSError) as error:
             _shared.failed(error)
+        else:
+            _shared.answered()
+            return wait
     return _ask(_local.limiter(), item, ids, cost)
 
 
@@ -107,6 +110,10 @@ class _Shared:
         """Leave valkey alone for a while."""
         log.warning("limits are local, valkey failed: %s", type(error).__name__)
         self._closed_until = time.monotonic() + _PAUSE
+
+    def answered(self) -> None:
+        """Trust valkey again."""
+        self._closed_until = 0.0
 
     def limiter(self, url: str) -> MovingWindowRateLimiter:
         """Return the limiter on the server at `url`."""
