@@ -7,6 +7,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 
 from accounts import names
+from imsite.core import clock
 
 
 class UserManager(BaseUserManager["User"]):
@@ -18,9 +19,9 @@ class UserManager(BaseUserManager["User"]):
 
     def create_user(self, username: str, password: str | None = None, **more: Any) -> "User":
         """Create and return a user; without a password nobody can log in as them."""
+        more.setdefault("created_at", clock.now())
         user = self.model(username=username, username_key=names.key(username), **more)
-        user.display_name = user.display_name or username
-        user.display_key = names.key(user.display_name)
+        user.call(user.display_name or username)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -59,6 +60,12 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.username
+
+    def call(self, display_name: str) -> None:
+        """Set the name shown, and the key that it is searched by."""
+        self.display_name = display_name
+        # NFKC can make a name eighteen times as long: a key is for prefixes, its start is enough.
+        self.display_key = names.key(display_name)[:200]
 
 
 class Device(models.Model):
