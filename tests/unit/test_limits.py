@@ -113,3 +113,9 @@ def test_address_is_the_one_that_trusted_proxies_saw(settings, proxies, forwarde
 def test_address_of_a_network_or_of_nobody(settings, remote, seen):
     settings.IM_TRUSTED_PROXIES = 0
     assert limits.address({"REMOTE_ADDR": remote}) == seen
+
+
+def test_a_rate_that_makes_no_sense_is_refused_at_the_start(settings):
+    settings.IM_LIMIT = {"send": "often"}
+    with pytest.raises(ValueError, match="often"):
+        limits.check()
