@@ -1,7 +1,7 @@
 """HTTP doors for those who run a group: members, roles, rules."""
 
 from django.http import HttpResponse
-from rest_framework.request import Request
+from accounts.auth import Request
 
 from conversations import governing, members, shapes
 from conversations.views import HeadDoor
@@ -17,7 +17,7 @@ class Update(HeadDoor):
         """Change what is given."""
         changes = self.body(shapes.Update).changes()
         governing.update(request.user.user_id, conversation_id, changes=changes, now=clock.now())
-        return self.head(conversation_id)
+        return self.show(conversation_id)
 
 
 class Add(HeadDoor):
@@ -29,7 +29,7 @@ class Add(HeadDoor):
         """Add them all or none; requests of theirs are approved by it."""
         people = self.body(shapes.Several).user_ids
         members.add(request.user.user_id, conversation_id, user_ids=people, now=clock.now())
-        return self.head(conversation_id)
+        return self.show(conversation_id)
 
 
 class Remove(HeadDoor):
@@ -41,7 +41,7 @@ class Remove(HeadDoor):
         """Remove them all or none."""
         people = self.body(shapes.Several).user_ids
         members.remove(request.user.user_id, conversation_id, user_ids=people, now=clock.now())
-        return self.head(conversation_id)
+        return self.show(conversation_id)
 
 
 class Mute(HeadDoor):
@@ -59,7 +59,7 @@ class Mute(HeadDoor):
             seconds=body.seconds,
             now=clock.now(),
         )
-        return self.head(conversation_id)
+        return self.show(conversation_id)
 
 
 class Role(HeadDoor):
@@ -77,7 +77,7 @@ class Role(HeadDoor):
             role=body.role,
             now=clock.now(),
         )
-        return self.head(conversation_id)
+        return self.show(conversation_id)
 
 
 class Transfer(HeadDoor):
@@ -89,7 +89,7 @@ class Transfer(HeadDoor):
         """Make the other the owner; the old one becomes an admin."""
         target = self.body(shapes.Person).user_id
         governing.transfer(request.user.user_id, conversation_id, target_id=target, now=clock.now())
-        return self.head(conversation_id)
+        return self.show(conversation_id)
 
 
 class Dissolve(HeadDoor):
@@ -98,7 +98,7 @@ class Dissolve(HeadDoor):
     def post(self, request: Request, conversation_id: int) -> HttpResponse:
         """Dissolve the group."""
         governing.dissolve(request.user.user_id, conversation_id, now=clock.now())
-        return self.head(conversation_id)
+        return self.show(conversation_id)
 
 
 class Leave(HeadDoor):
@@ -107,7 +107,7 @@ class Leave(HeadDoor):
     def post(self, request: Request, conversation_id: int) -> HttpResponse:
         """Leave; an owner hands the group over first."""
         members.leave(request.user.user_id, conversation_id, now=clock.now())
-        return self.head(conversation_id)
+        return self.show(conversation_id)
 
 
 class Decline(HeadDoor):
@@ -119,4 +119,4 @@ class Decline(HeadDoor):
         """Decline them all or none."""
         people = self.body(shapes.Several).user_ids
         members.decline(request.user.user_id, conversation_id, user_ids=people, now=clock.now())
-        return self.head(conversation_id)
+        return self.show(conversation_id)

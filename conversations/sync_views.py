@@ -1,15 +1,16 @@
 """The HTTP door of sync."""
 
 from hashlib import blake2b
+from typing import Annotated
 
 from django.conf import settings
 from django.http import HttpResponse
-from rest_framework.request import Request
+from accounts.auth import Request
 
 from conversations import sync
 from imsite.core import clock
 from imsite.core.doors import Door
-from imsite.core.shapes import PageQuery, clamped
+from imsite.core.shapes import Limit, PageQuery, QueryInt, at_most
 
 
 class Sync(Door):
@@ -20,9 +21,9 @@ class Sync(Door):
     class Query(PageQuery):
         """Where to go on, how much to take, how long to wait."""
 
-        limit: clamped(200) = 100
-        wait: clamped(55, least=0) = 0
-        messages: clamped(20, least=0) = 0
+        limit: Limit = 100
+        wait: Annotated[QueryInt, at_most(55)] = 0
+        messages: Annotated[QueryInt, at_most(20)] = 0
 
     def get(self, request: Request) -> HttpResponse:
         """Return the changed heads and the cursor that goes on; 304 if the caller holds them.

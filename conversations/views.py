@@ -4,7 +4,7 @@ from typing import Annotated
 
 from django.http import HttpResponse
 from pydantic import Field
-from rest_framework.request import Request
+from accounts.auth import Request
 
 from conversations import (
     headview,
@@ -25,7 +25,7 @@ class HeadDoor(Door):
 
     limit = "act"
 
-    def head(self, conversation_id: int, *, status: int = 200) -> HttpResponse:
+    def show(self, conversation_id: int, *, status: int = 200) -> HttpResponse:
         """Answer with the head as the caller sees it now."""
         head = headview.one(self.request.user.user_id, conversation_id)
         if head is None:
@@ -61,7 +61,7 @@ class Conversations(HeadDoor):
                 settings=body.settings.changes() if body.settings else {},
             )
             found, new = opening.group(user_id, wanted, now=clock.now())
-        return self.head(found, status=201 if new else 200)
+        return self.show(found, status=201 if new else 200)
 
 
 class OneHead(HeadDoor):
@@ -71,7 +71,7 @@ class OneHead(HeadDoor):
 
     def get(self, request: Request, conversation_id: int) -> HttpResponse:
         """Return the head as the caller sees it, after leaving too."""
-        return self.head(conversation_id)
+        return self.show(conversation_id)
 
 
 class Members(Door):
@@ -136,7 +136,7 @@ class Join(HeadDoor):
     def post(self, request: Request, conversation_id: int) -> HttpResponse:
         """Join (200, the head) or ask (202)."""
         if members.join(request.user.user_id, conversation_id, now=clock.now()):
-            return self.head(conversation_id)
+            return self.show(conversation_id)
         return self.ok({"state": "pending"}, status=202)
 
 
@@ -149,7 +149,7 @@ class Read(HeadDoor):
         """Move the marker forward, or back with `force`."""
         body = self.body(shapes.Reading)
         markers.move(request.user.user_id, conversation_id, seq=body.seq, force=body.force)
-        return self.head(conversation_id)
+        return self.show(conversation_id)
 
 
 class Settings(HeadDoor):
@@ -161,7 +161,7 @@ class Settings(HeadDoor):
         """Change notify, pinned, hidden or nickname."""
         changes = self.body(shapes.OwnSettings).changes()
         markers.settle(request.user.user_id, conversation_id, changes=changes)
-        return self.head(conversation_id)
+        return self.show(conversation_id)
 
 
 class Typing(HeadDoor):
@@ -170,4 +170,4 @@ class Typing(HeadDoor):
     def post(self, request: Request, conversation_id: int) -> HttpResponse:
         """Send a typing ping, at most one in three seconds."""
         markers.typing(request.user.user_id, conversation_id)
-        return self.head(conversation_id)
+        return self.show(conversation_id)

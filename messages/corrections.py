@@ -79,8 +79,9 @@ class Target:
 
     def rewrite(self, item: dict[str, Any], *, kind: str, **body: Any) -> None:
         """Replace the item and note the entry that says so."""
-        self.item = item
-        rows.update("messagelog_entry", {"wire": "{v}"}, [(wire.encode(item), self.key)])
+        text = wire.encode(item)
+        self.item = item = wire.decode(text)
+        rows.update("messagelog_entry", {"wire": "{v}"}, [(text, self.key)])
         body = {"target": self.seq, **body}
         self.notices.append(Notice(kind=kind, sender_id=self.user_id, body=body))
         if self.head.preview_seq == self.seq:

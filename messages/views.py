@@ -1,7 +1,7 @@
 """HTTP doors of the log: send, pages, correct, react, report, search."""
 
 from django.http import HttpResponse
-from rest_framework.request import Request
+from accounts.auth import Request
 
 from imsite.core import clock, limits
 from imsite.core.doors import Door

@@ -1,6 +1,6 @@
 """Ids in URLs: ASCII digits below 2^53, anything else is a path that does not exist."""
 
-from django.urls import register_converter
+from django.urls.converters import get_converters, register_converter
 
 from imsite.core.shapes import MAX_ID
 
@@ -23,5 +23,6 @@ class IdConverter:
 
 
 def register() -> None:
-    """Make the converter known; URL modules call this before they use it."""
-    register_converter(IdConverter, "id")
+    """Make the converter known; every URL module that uses it calls this first."""
+    if "id" not in get_converters():
+        register_converter(IdConverter, "id")

@@ -38,7 +38,7 @@ def _problems(error: ShapeError) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         place = ".".join(str(step) for step in problem["loc"]) or "body"
-        found.setdefault(place, []).append(str(problem["msg"]))
+        found.setdefault(place, []).append(problem["msg"].removeprefix("Value error, "))
     return found
 
 
@@ -90,14 +90,13 @@ QueryIds = Annotated[list[Id], BeforeValidator(_id_list), Field(min_length=1, ma
 QueryTime = Annotated[AwareDatetime, BeforeValidator(_time)]
 
 
-def clamped(top: int, *, least: int = 1) -> Any:
-    """Return the type of a number in a query that is at least `least` and cut at `top`."""
-    return Annotated[
-        int, BeforeValidator(_digits), Field(ge=least), AfterValidator(lambda n: min(n, top))
-    ]
+def at_most(top: int) -> AfterValidator:
+    """Return what cuts a number at `top`."""
+    return AfterValidator(lambda number: min(number, top))
 
 
-Limit = clamped(200)
+Digits = BeforeValidator(_digits)
+Limit = Annotated[int, Digits, Field(ge=1), at_most(200)]
 
 
 class NoQuery(Shape):

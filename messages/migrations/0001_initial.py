@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,65 +15,118 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='DayMark',
+            name="DayMark",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('conversation_id', models.BigIntegerField()),
-                ('day', models.IntegerField()),
-                ('seq', models.BigIntegerField()),
-                ('ordinal', models.BigIntegerField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("conversation_id", models.BigIntegerField()),
+                ("day", models.IntegerField()),
+                ("seq", models.BigIntegerField()),
+                ("ordinal", models.BigIntegerField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('conversation_id', 'day'), name='day_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("conversation_id", "day"), name="day_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Reaction',
+            name="Reaction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('conversation_id', models.BigIntegerField()),
-                ('seq', models.BigIntegerField()),
-                ('emoji', models.CharField(max_length=16)),
-                ('user_id', models.BigIntegerField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("conversation_id", models.BigIntegerField()),
+                ("seq", models.BigIntegerField()),
+                ("emoji", models.CharField(max_length=16)),
+                ("user_id", models.BigIntegerField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('conversation_id', 'seq', 'emoji', 'user_id'), name='reaction_once')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("conversation_id", "seq", "emoji", "user_id"), name="reaction_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('id', messages.models.PackedId(primary_key=True, serialize=False)),
-                ('conversation_id', models.BigIntegerField()),
-                ('client_id', models.UUIDField(null=True)),
-                ('kind', models.CharField(max_length=20)),
-                ('ordinal', models.BigIntegerField()),
-                ('created_at', models.DateTimeField()),
-                ('recalled_at', models.DateTimeField(null=True)),
-                ('wire', models.TextField()),
-                ('digest', models.BinaryField(max_length=8, null=True)),
-                ('sender', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", messages.models.PackedId(primary_key=True, serialize=False)),
+                ("conversation_id", models.BigIntegerField()),
+                ("client_id", models.UUIDField(null=True)),
+                ("kind", models.CharField(max_length=20)),
+                ("ordinal", models.BigIntegerField()),
+                ("created_at", models.DateTimeField()),
+                ("recalled_at", models.DateTimeField(null=True)),
+                ("wire", models.TextField()),
+                ("digest", models.BinaryField(max_length=8, null=True)),
+                (
+                    "sender",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('recalled_at__isnull', False)), fields=['recalled_at'], name='entry_recalled')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('client_id__isnull', False)), fields=('conversation_id', 'sender', 'client_id'), name='entry_once')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("recalled_at__isnull", False)),
+                        fields=["recalled_at"],
+                        name="entry_recalled",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("client_id__isnull", False)),
+                        fields=("conversation_id", "sender", "client_id"),
+                        name="entry_once",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Report',
+            name="Report",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('conversation_id', models.BigIntegerField()),
-                ('seq', models.BigIntegerField()),
-                ('reason', models.CharField(max_length=100)),
-                ('note', models.TextField(blank=True, default='')),
-                ('excerpt', models.TextField()),
-                ('created_at', models.DateTimeField()),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('reporter', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reports', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("conversation_id", models.BigIntegerField()),
+                ("seq", models.BigIntegerField()),
+                ("reason", models.CharField(max_length=100)),
+                ("note", models.TextField(blank=True, default="")),
+                ("excerpt", models.TextField()),
+                ("created_at", models.DateTimeField()),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "reporter",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="reports",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('conversation_id', 'seq', 'reporter'), name='report_once')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("conversation_id", "seq", "reporter"), name="report_once"
+                    )
+                ],
             },
         ),
     ]
