@@ -43,6 +43,7 @@ def hold(folder: Path) -> IO[str]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        lock.close()
         raise CannotStart(
             f"another imsite runs on {folder}: stop it, or set IM_DATA_DIR to another folder"
         ) from None

@@ -3,12 +3,17 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
+from imsite import operations
 from imsite.core import envelope
 
 urlpatterns = [
+    path("", operations.home),
+    path("healthz", operations.healthz),
+    path("readyz", operations.readyz),
+    path("api/schema", operations.schema),
+    path("api/docs", operations.docs),
     path("api/v1/accounts/", include("accounts.urls")),
-    path("api/v1/conversations/", include("conversations.urls")),
-    path("api/v1/sync", include("conversations.sync_urls")),
+    path("api/v1/", include("conversations.urls")),
     path("api/v1/", include("messages.urls")),
     re_path(r"^api/v1(/.*)?$", envelope.not_found),
     path("admin/", admin.site.urls),
