@@ -1,6 +1,6 @@
 """HTTP doors of conversations: opening, lists, heads, own settings, joining."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar, cast
 
 from django.http import HttpResponse
 from pydantic import Field
@@ -23,11 +23,12 @@ from imsite.core.shapes import PageQuery, QueryInt, Visible
 class HeadDoor(Door):
     """A door that answers with the caller's head."""
 
-    limit = "act"
+    limit: ClassVar[str | None] = "act"
 
     def show(self, conversation_id: int, *, status: int = 200) -> HttpResponse:
         """Answer with the head as the caller sees it now."""
-        head = headview.one(self.request.user.user_id, conversation_id)
+        request = cast(Request, self.request)
+        head = headview.one(request.user.user_id, conversation_id)
         if head is None:
             raise NotFound
         return self.ok(head, status=status)

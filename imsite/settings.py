@@ -77,7 +77,9 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'imsite.sqlite3'}")}
+DATABASES = {
+    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'imsite.sqlite3'}")
+}
 DATABASES["default"].update(
     # The fixed threads of the server keep their connection; per-request threads must never do this.
     CONN_MAX_AGE=None,

@@ -66,7 +66,7 @@ class Entry(models.Model):
     @property
     def seq(self) -> int:
         """The position in the log of its conversation."""
-        return self.id & (1 << SEQ_BITS) - 1
+        return int(self.id) & (1 << SEQ_BITS) - 1
 
 
 class DayMark(models.Model):

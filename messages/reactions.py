@@ -19,7 +19,7 @@ def react(
     with correcting(user_id, conversation_id, seq, now=now) as target:
         target.require_content()
         target.require_voice()
-        place = {"conversation_id": conversation_id, "seq": seq, "emoji": emoji}
+        place: dict[str, Any] = {"conversation_id": conversation_id, "seq": seq, "emoji": emoji}
         if add:
             _check_room(target, emoji)
             _, changed = Reaction.objects.get_or_create(**place, user_id=user_id)
@@ -43,10 +43,14 @@ def _standing(target: Target) -> dict[str, list[int] | int]:
     found = Reaction.objects.filter(conversation_id=target.head.id, seq=target.seq)
     counts = dict(found.values_list("emoji").annotate(n=Count("id")).order_by())
     order = list(dict.fromkeys(found.order_by("id").values_list("emoji", flat=True)))
-    few = [emoji for emoji in order if counts[emoji] <= wire.NAMED_REACTIONS]
-    named: dict[str, list[int]] = {emoji: [] for emoji in few}
+    standing: dict[str, list[int] | int] = {
+        emoji: [] if counts[emoji] <= wire.NAMED_REACTIONS else counts[emoji] for emoji in order
+    }
+    few = [emoji for emoji in order if standing[emoji] == []]
     for emoji, user_id in (
         found.filter(emoji__in=few).order_by("id").values_list("emoji", "user_id")
     ):
-        named[emoji].append(user_id)
-    return {emoji: named.get(emoji, counts[emoji]) for emoji in order}
+        people = standing[emoji]
+        if isinstance(people, list):
+            people.append(user_id)
+    return standing

@@ -34,7 +34,7 @@ class Door(APIView):
     # False where the domain has a parser of its own that takes `raw_body` (messages).
     reads_body: ClassVar[bool] = True
     # The costly frames of DRF that a JSON-only API does not need.
-    renderer_classes: ClassVar[list[Any]] = []
+    renderer_classes = []
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
         """There is one format."""
@@ -64,8 +64,9 @@ class Door(APIView):
 
     def limit_key(self, request: Request) -> str:
         """Say whose budget this request uses: the user's, else the address's."""
-        if request.user is not None:
-            return f"u{request.user.user_id}"
+        caller: Any = request.user
+        if caller is not None:
+            return f"u{caller.user_id}"
         return "a" + limits.address(request.META)
 
     def json(self, request: Request) -> dict[str, Any]:
@@ -98,10 +99,10 @@ class Door(APIView):
         """Answer with JSON that is already rendered."""
         return ok_bytes(self.request, data, status=status)
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Say which methods there are."""
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
-    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Refuse in the envelope."""
         raise NotAllowed
