@@ -1,8 +1,8 @@
 """HTTP doors for those who run a group: members, roles, rules."""
 
 from django.http import HttpResponse
-from accounts.auth import Request
 
+from accounts.auth import Request
 from conversations import governing, members, shapes
 from conversations.views import HeadDoor
 from imsite.core import clock

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from django.conf import settings
 from django.http import HttpResponse
-from accounts.auth import Request
 
+from accounts.auth import Request
 from conversations import sync
 from imsite.core import clock
 from imsite.core.doors import Door

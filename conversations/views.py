@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, cast
 
 from django.http import HttpResponse
 from pydantic import Field
-from accounts.auth import Request
 
+from accounts.auth import Request
 from conversations import (
     headview,
     lists,

@@ -1,8 +1,8 @@
 """HTTP doors of the log: send, pages, correct, react, report, search."""
 
 from django.http import HttpResponse
-from accounts.auth import Request
 
+from accounts.auth import Request
 from imsite.core import clock, limits
 from imsite.core.doors import Door
 from messages import (

@@ -1,4 +1,4 @@
-"""JSON and query strings exactly as the contract takes them (API §1), or an AppError; once, for every door."""
+"""JSON and query strings exactly as the contract takes them (API §1), or an AppError; for every door."""
 
 from typing import Any
 from urllib.parse import parse_qsl
