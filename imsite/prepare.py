@@ -15,7 +15,8 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imsite.settings")
     django.setup()
     if migrations_pending():
-        call_command("migrate", interactive=False, verbosity=1)
+        print("imsite: bringing the database up to date", flush=True)
+        call_command("migrate", interactive=False, verbosity=0)
     if settings.IM_DEMO and "load_demo" in get_commands() and not _has_users():
         call_command("load_demo")
     connections.close_all()
