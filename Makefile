@@ -1,5 +1,4 @@
 # Two commands: `make run` serves, `make test` proves. Python 3.11+ and make are all they need.
-SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check fmt bench clean
 

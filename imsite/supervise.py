@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -176,10 +176,18 @@ class Supervisor:
             time.sleep(TICK)
 
 
-def main(argv: Sequence[str] = ()) -> int:
+def run_by_make() -> bool:
+    """Say whether our parent is make itself; where that cannot be known, no."""
+    try:
+        return Path(f"/proc/{os.getppid()}/comm").read_text().strip() in ("make", "gmake")
+    except OSError:
+        return False
+
+
+def main() -> int:
     """Start everything on the configured address and folder; return the exit code."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
-    if "MAKELEVEL" in os.environ:
+    if run_by_make():
         # `make run` is one thing to whoever kills it.
         die_with_parent(signal.SIGTERM)
     try:
