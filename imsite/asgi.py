@@ -1,18 +1,20 @@
-"""Sockets, and everything else handed to the synchronous application in fixed threads."""
+"""The web role on one port: sockets and long-polls here, every other path on the synchronous application."""
 
 import os
 
-from channels.routing import ProtocolTypeRouter
-from django.conf import settings
-
-from imsite.core.bridge import Bridge
-from imsite.wsgi import application as wsgi
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imsite.settings")
-bridge = Bridge(
-    wsgi,
-    readers=settings.IM_READ_THREADS,
-    writers=settings.IM_WRITE_THREADS,
-    body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
-)
-application = ProtocolTypeRouter({"http": bridge})
+django.setup()
+
+# Models can be imported only after setup.
+from imsite.core.bridge import Bridge, Receive, Scope, Send  # noqa: E402
+from imsite.wsgi import application as wsgi  # noqa: E402
+
+bridge = Bridge(wsgi)
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one connection, request or life of the server."""
+    if scope["type"] == "http":
+        await bridge(scope, receive, send)

@@ -1,184 +1,288 @@
-"""From ASGI to the synchronous application: one hop to a fixed thread, no more (design §10).
+"""Answers HTTP on an ASGI server with the synchronous application: one hop to a fixed thread a request.
 
-Django's own ASGI handler opens a thread, and with it a database connection, for every request. Here
-a request is read whole, answered by a thread of a fixed pool, and sent: pulls and sends have a pool
-each, since a send sleeps until its commit.
+Django's own ASGI handler costs ten times as much and opens a thread, and with it a database
+connection, for every request (design §10).
 """
 
 import asyncio
 import io
+import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import orjson
+from django.conf import settings
+from django.http import HttpResponse
+
+from imsite.core import envelope, middleware
+from imsite.core.errors import AppError, InvalidRequest
+from imsite.core.pools import Overloaded, Pool
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Wsgi = Callable[..., Iterable[bytes]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# What is read and thrown away of a body that is too large, so that its sender reads our answer.
-_DRAIN = 8 * 2**20
-# Requests that may wait for a thread; beyond, waiting would only make every answer late.
-_QUEUE = 1000
+log = logging.getLogger("imsite.bridge")
+API = "/api/"
+# Bytes of a body that are read to their end, so that a client hears the refusal of what is too large.
+_MOST_READ = 8 * 2**20
+# Seconds that a body may take to come.
+_BODY_TIMEOUT = 60.0
+# Bytes of an answer that are joined before any of it is sent.
+_PART = 2**20
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_BODILESS = frozenset({204, 304})
 
 
 class Gone(Exception):
-    """The client went before its request was read."""
+    """The client left before it had said everything."""
+
+
+class Slow(InvalidRequest):
+    """The body did not come in time."""
+
+
+@dataclass(slots=True)
+class Body:
+    """What was read of a request's body, and how long all of it is."""
+
+    kept: bytes = b""
+    length: int = 0
 
 
 @dataclass(slots=True)
 class Answer:
-    """What the application answered."""
+    """A response: headers as ASGI wants them, and what follows when the body is long."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    rest: "Rest | None" = None
 
-    def header(self, name: bytes) -> bytes:
-        """Return the first value of a header, named in lower case; empty if it is not there."""
-        return next((value for key, value in self.headers if key.lower() == name), b"")
+    def take(self, name: bytes) -> bytes | None:
+        """Remove a header and return its value."""
+        for header in self.headers:
+            if header[0] == name:
+                self.headers.remove(header)
+                return header[1]
+        return None
 
 
-class Pool:
-    """Threads, and how many requests are in or before them."""
+class Rest:
+    """The chunks of a long body that are not sent yet."""
 
-    def __init__(self, name: str, threads: int) -> None:
-        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self.busy = 0
+    def __init__(self, result: Any, chunks: Iterator[bytes]) -> None:
+        self._result = result
+        self._chunks = chunks
 
-    async def run(self, call: Callable[..., Answer], *args: Any) -> Answer | None:
-        """Run in a thread; None at once if too many wait."""
-        if self.busy >= _QUEUE:
-            return None
-        self.busy += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self.executor, call, *args)
-        finally:
-            self.busy -= 1
+    def part(self) -> bytes:
+        """Return the next chunks; nothing at the end."""
+        found = bytearray()
+        for chunk in self._chunks:
+            found += chunk
+            if len(found) >= _PART:
+                break
+        return bytes(found)
+
+    def close(self) -> None:
+        """Let the application go."""
+        if hasattr(self._result, "close"):
+            self._result.close()
 
 
 class Bridge:
-    """An ASGI application for HTTP that hands each request to a WSGI application."""
+    """A WSGI application as an ASGI one; reads and writes have threads of their own."""
 
-    def __init__(self, wsgi: Wsgi, *, readers: int, writers: int, body_limit: int) -> None:
-        self.wsgi = wsgi
-        self.body_limit = body_limit
-        self.readers = Pool("read", readers)
-        self.writers = Pool("write", writers)
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.readers = Pool("read", settings.IM_READ_THREADS)
+        self.writers = Pool("write", settings.IM_WRITE_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            body, length = await self.read(receive)
+            body = Body() if scope["method"] in _READS else await _read(scope, receive)
         except Gone:
             return
-        await reply(send, await self.answer(scope, body, length))
+        except Slow as error:
+            await deliver(self._pool(scope), scope, refusal(scope, error), send)
+            return
+        await deliver(self._pool(scope), scope, await self.ask(scope, body), send)
 
-    async def answer(self, scope: Scope, body: bytes = b"", length: int = 0) -> Answer:
-        """Return the application's answer to a request whose body was read."""
-        pool = self.readers if scope["method"] in ("GET", "HEAD", "OPTIONS") else self.writers
-        found = await pool.run(self.call, environ(scope, body, length))
-        return found or overloaded()
-
-    async def read(self, receive: Receive) -> tuple[bytes, int]:
-        """Return the body, cut behind the limit, and how long it really was."""
-        parts: list[bytes] = []
-        length = 0
-        while True:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                raise Gone
-            part = event.get("body", b"")
-            if length <= self.body_limit:
-                parts.append(part)
-            length += len(part)
-            if not event.get("more_body", False) or length > _DRAIN:
-                return b"".join(parts)[: self.body_limit + 1], length
-
-    def call(self, variables: dict[str, Any]) -> Answer:
-        """Run the application in this thread."""
-        told: list[Any] = []
-
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
-            told[:] = [status, headers]
-
-        result = self.wsgi(variables, start)
+    async def ask(self, scope: Scope, body: Body) -> Answer:
+        """Return what the application answers; a refusal in the envelope if too many wait."""
         try:
-            body = b"".join(result)
+            return await self._pool(scope).run(self._call, environ_of(scope, body))
+        except Overloaded as error:
+            return refusal(scope, error)
+        except Exception as error:
+            # Django answers for its own errors; what comes out here is a defect of the frame around it.
+            log.exception("the application broke")
+            return refusal(scope, envelope.as_app_error(error))
+
+    def _pool(self, scope: Scope) -> Pool:
+        return self.readers if scope["method"] in _READS else self.writers
+
+    def _call(self, environ: dict[str, Any]) -> Answer:
+        said: list[Any] = []
+        written: list[bytes] = []
+
+        def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+            said[:] = [status, headers]
+            return written.append
+
+        result = self.app(environ, start_response)
+        chunks = iter(result)
+        rest = Rest(result, chunks)
+        more = False
+        try:
+            body, more = _first(written, chunks)
         finally:
-            if hasattr(result, "close"):
-                result.close()
-        status, headers = told
-        pairs = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in headers]
-        return Answer(int(status[:3]), pairs, body)
+            if not more:
+                rest.close()
+        return _answer(said[0], said[1], body, rest if more else None)
 
 
-def environ(scope: Scope, body: bytes, length: int) -> dict[str, Any]:
-    """Return the WSGI environment of an ASGI request."""
-    server = scope.get("server") or ("localhost", 80)
-    client = scope.get("client") or ("", 0)
-    raw_path = scope.get("raw_path") or scope["path"].encode()
-    variables = {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": scope.get("root_path", ""),
-        "PATH_INFO": unquote_to_bytes(raw_path.partition(b"?")[0]).decode("latin-1"),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_NAME": server[0],
-        "SERVER_PORT": str(server[1] or 80),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "REMOTE_ADDR": client[0],
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.get("scheme", "http"),
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    for name, value in scope["headers"]:
-        _add_header(variables, name.decode("latin-1"), value.decode("latin-1"))
-    variables["CONTENT_LENGTH"] = str(length)
-    return variables
+def _first(parts: list[bytes], chunks: Iterator[bytes]) -> tuple[bytes, bool]:
+    """Return the beginning of a body, and whether there may be more."""
+    size = 0
+    for chunk in chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if size >= _PART:
+            return b"".join(parts), True
+    return b"".join(parts), False
 
 
-def _add_header(variables: dict[str, Any], name: str, value: str) -> None:
-    if "_" in name:
-        # X_Request_Id would stand for X-Request-Id: what no proxy checks must not pass as it.
-        return
-    key = name.upper().replace("-", "_")
-    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        key = f"HTTP_{key}"
-    joint = "; " if key == "HTTP_COOKIE" else ","
-    variables[key] = f"{variables[key]}{joint}{value}" if key in variables else value
+def _answer(status: str, headers: Any, body: bytes, rest: Rest | None) -> Answer:
+    found = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    code = int(status[:3])
+    has_length = any(name == b"content-length" for name, _ in found)
+    if rest is None and code not in _BODILESS and not has_length:
+        found.append((b"content-length", b"%d" % len(body)))
+    return Answer(code, found, body, rest)
 
 
-def overloaded() -> Answer:
-    """Return the refusal for when no thread will be free soon: made without one."""
-    body = orjson.dumps(
-        {
-            "code": 50300,
-            "error": "unavailable",
-            "message": "The server is overloaded; try again soon.",
-            "data": {"retry_after_ms": 1000},
-            "request_id": "",
-        }
-    )
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"private, no-store"),
-        (b"retry-after", b"1"),
-    ]
-    return Answer(503, headers, body)
-
-
-async def reply(send: Send, answer: Answer) -> None:
-    """Send an answer."""
+async def deliver(pool: Pool, scope: Scope, answer: Answer, send: Send) -> None:
+    """Send an answer; a long one goes part by part."""
     start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
     await send(start)
-    await send({"type": "http.response.body", "body": answer.body})
+    bare = scope["method"] == "HEAD" or answer.status in _BODILESS
+    body = b"" if bare else answer.body
+    if answer.rest is None:
+        await send({"type": "http.response.body", "body": body})
+        return
+    try:
+        while body:
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            body = await pool.run(answer.rest.part)
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        answer.rest.close()
+
+
+def refusal(scope: Scope, error: AppError) -> Answer:
+    """Return an error as the application would have answered it."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    request_id = middleware.request_id(given.decode("latin-1"))
+    found: HttpResponse = envelope.failure(SimpleNamespace(request_id=request_id), error)
+    found.headers["X-Request-Id"] = request_id
+    return _answer(str(found.status_code), found.items(), found.content, None)
+
+
+async def _read(scope: Scope, receive: Receive) -> Body:
+    """Return the body, kept only as far as its size does not already refuse it."""
+    most = settings.IM_MAX_BODY + 1 if scope["path"].startswith(API) else _MOST_READ
+    claimed = _claimed(scope)
+    if claimed > _MOST_READ:
+        return Body(length=claimed)
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT):
+            return await _collect(receive, most)
+    except TimeoutError:
+        raise Slow from None
+
+
+async def _collect(receive: Receive, most: int) -> Body:
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        whole = bytes(message.get("body", b""))
+        return Body(whole[:most], len(whole))
+    kept = bytearray()
+    length = 0
+    while True:
+        if message["type"] != "http.request":
+            raise Gone
+        chunk = message.get("body", b"")
+        length += len(chunk)
+        kept += chunk[: most - len(kept)]
+        if not message.get("more_body") or length > _MOST_READ:
+            return Body(bytes(kept), length)
+        message = await receive()
+
+
+def _claimed(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
+def environ_of(scope: Scope, body: Body) -> dict[str, Any]:
+    """Return the WSGI environment of a request."""
+    server, client = scope.get("server") or ("localhost", 80), scope.get("client") or ("", 0)
+    raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+    root: str = scope.get("root_path", "")
+    environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": _unquoted(root.encode()),
+        "PATH_INFO": _unquoted(raw_path.removeprefix(root.encode())),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "CONTENT_LENGTH": str(body.length),
+        "SERVER_NAME": server[0] or "localhost",
+        "SERVER_PORT": str(server[1] or 80),
+        "SERVER_PROTOCOL": "HTTP/" + scope["http_version"],
+        "REMOTE_ADDR": client[0],
+        "REMOTE_PORT": str(client[1]),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": io.BytesIO(body.kept),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    _add_headers(environ, scope["headers"])
+    return environ
+
+
+def _unquoted(raw_path: bytes) -> str:
+    return (unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path).decode("latin-1")
+
+
+def _add_headers(environ: dict[str, Any], headers: list[tuple[bytes, bytes]]) -> None:
+    for raw_name, raw_value in headers:
+        name = _name(raw_name)
+        if name is None:
+            continue
+        value = raw_value.decode("latin-1")
+        if name in environ:
+            value = environ[name] + (";" if name == "HTTP_COOKIE" else ",") + value
+        environ[name] = value
+
+
+@lru_cache(maxsize=1024)
+def _name(raw: bytes) -> str | None:
+    """Return a header's name in WSGI, or None for one that must not pass.
+
+    The length is stated by who read the body; a name with an underscore could pose as another.
+    """
+    if b"_" in raw or raw.lower() in (b"content-length", b"transfer-encoding"):
+        return None
+    name = raw.decode("latin-1").upper().replace("-", "_")
+    return name if name == "CONTENT_TYPE" else "HTTP_" + name

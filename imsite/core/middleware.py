@@ -29,12 +29,16 @@ class RequestId:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
-        request.request_id = request_id  # type: ignore[attr-defined]  # read by core.envelope
+        made = request_id(request.META.get("HTTP_X_REQUEST_ID", ""))
+        request.request_id = made  # type: ignore[attr-defined]  # read by core.envelope
         response = self.get_response(request)
-        response.headers["X-Request-Id"] = request_id
+        response.headers["X-Request-Id"] = made
         return response
+
+
+def request_id(given: str) -> str:
+    """Return the id that a client gave if it is a good one, else a new one."""
+    return given if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def _passes_by(request: HttpRequest) -> bool:
