@@ -53,7 +53,7 @@ class Head:
 
 _COLUMNS = [name for name in Head.__slots__ if name not in ("last_at", "preview")]
 _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
-_LOCK = f"SELECT {_QUOTED} FROM {TABLE} WHERE id IN ({{}}) ORDER BY id"
+_LOCK = f"SELECT {_QUOTED} FROM {TABLE} WHERE {{}} ORDER BY id"
 
 _SAVED = {
     "head_seq": "{v}",
@@ -72,9 +72,9 @@ _SAVED = {
 
 def lock(ids: Collection[int]) -> dict[int, Head]:
     """Lock these conversations in the order of their ids and return those that exist."""
-    wanted = sorted(set(ids))
-    sql = _LOCK.format(", ".join(["%s"] * len(wanted))) + stamps.lock_sql()
-    return {row[0]: _head(row) for row in rows.fetch(sql, wanted)}
+    these, params = rows.among("id", sorted(set(ids)))
+    sql = _LOCK.format(these) + stamps.lock_sql()
+    return {row[0]: _head(row) for row in rows.fetch(sql, params)}
 
 
 def _head(row: tuple[Any, ...]) -> Head:

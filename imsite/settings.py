@@ -98,6 +98,37 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
             "PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON;"
         ),
     }
+# Milliseconds a statement may run, and may wait for another's lock; 0: for ever. Long ones let a slow
+# database hold every thread, short ones refuse what would have come to an end.
+IM_DB_STATEMENT_TIMEOUT = env.int("IM_DB_STATEMENT_TIMEOUT", default=5000)
+IM_DB_LOCK_TIMEOUT = env.int("IM_DB_LOCK_TIMEOUT", default=3000)
+# Milliseconds for which a transaction may be left open in idleness: it holds locks and every cursor.
+IM_DB_IDLE_TIMEOUT = env.int("IM_DB_IDLE_TIMEOUT", default=10000)
+# Seconds after which a server that does not even connect counts as away (2 is the least).
+IM_DB_CONNECT_TIMEOUT = env.int("IM_DB_CONNECT_TIMEOUT", default=3)
+# Uses after which a statement stays prepared on a connection; 0: never, for poolers that cannot.
+IM_DB_PREPARE = env.int("IM_DB_PREPARE", default=3)
+# Seconds after which a server that says nothing at all is given up: it would have timed out itself.
+IM_DB_PATIENCE = (IM_DB_STATEMENT_TIMEOUT or 86_400_000) / 1000 + 1
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"]["ENGINE"] = "imsite.core.postgresql"
+    # Here it is a look at the socket, not a question to the server.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    _limits = {
+        "statement_timeout": IM_DB_STATEMENT_TIMEOUT,
+        "lock_timeout": IM_DB_LOCK_TIMEOUT,
+        "idle_in_transaction_session_timeout": IM_DB_IDLE_TIMEOUT,
+    }
+    DATABASES["default"]["OPTIONS"] = {
+        # Parameters travel apart from the statement, so that it can stay prepared.
+        "server_side_binding": True,
+        "prepare_threshold": IM_DB_PREPARE or None,
+        "connect_timeout": IM_DB_CONNECT_TIMEOUT,
+        # Some poolers refuse settings at the start: with all three at 0 there are none.
+        "options": " ".join(f"-c {name}={ms}" for name, ms in _limits.items() if ms),
+        "application_name": "imsite",
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis or Valkey: pings, limits, Celery. Never the truth. The supervisor starts one if this is unset.

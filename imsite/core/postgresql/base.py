@@ -1,0 +1,83 @@
+"""Connections that notice by themselves, and at no cost, when their database is gone or hangs.
+
+Django's own health check asks `SELECT 1` before every request. A server that goes says so on the
+socket, so a look at it tells as much in a microsecond. A server that hangs says nothing: that a
+statement may take no longer than its timeout is then for the client to enforce.
+"""
+
+import select
+import time
+from typing import Any
+
+from django.conf import settings
+from django.db.backends.postgresql import base
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
+from psycopg import Connection, IsolationLevel, OperationalError
+from psycopg.errors import _WaitTimeout
+
+# Seconds in which nobody tries to connect again after an attempt failed for want of an answer.
+_REST = 1.0
+
+
+class Patient(Connection[Any]):
+    """A connection that gives up on a server which is there but does not answer."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for the server, but never longer than a statement may take."""
+        try:
+            return super().wait(gen, interval, timeout or settings.IM_DB_PATIENCE)
+        except _WaitTimeout:
+            # Whatever it still answers belongs to no question any more.
+            self.close()
+            raise OperationalError("the server does not answer") from None
+
+
+class SchemaEditor(DatabaseSchemaEditor):
+    """Migrations take the time they need."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        self.execute("SET statement_timeout = 0", None)
+        return entered
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        if self.connection.is_usable():
+            self.execute("RESET statement_timeout", None)
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """The connection of a thread."""
+
+    SchemaEditorClass = SchemaEditor
+    # When an attempt to connect was last left without an answer; shared by all threads.
+    _unanswered = -_REST
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Connect; right after a fruitless wait fail at once, so that callers do not pile up."""
+        cls = type(self)
+        if time.monotonic() - cls._unanswered < _REST:
+            raise OperationalError("the server did not answer a moment ago")
+        self.isolation_level = IsolationLevel.READ_COMMITTED
+        began = time.monotonic()
+        try:
+            return Patient.connect(**conn_params)
+        except OperationalError:
+            if time.monotonic() - began >= _REST:
+                cls._unanswered = time.monotonic()
+            raise
+
+    def is_usable(self) -> bool:
+        """Say whether the server still listens; asked when a request begins, so it must cost nothing."""
+        if self.connection is None or self.connection.closed:
+            return False
+        if self.errors_occurred:
+            return bool(super().is_usable())
+        return not _has_news(self.connection.pgconn.socket)
+
+
+def _has_news(socket: int) -> bool:
+    """Say whether there is something to read: from an idle server, only its farewell."""
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
