@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from imsite.core import limits, strict
-from imsite.core.envelope import NotAllowed, ok, ok_bytes
+from imsite.core.envelope import NotAllowed, ok, ok_bytes, on_exception
 from imsite.core.errors import AppError, Code
 from imsite.core.shapes import NoBody, NoQuery, Shape
 
@@ -36,9 +36,17 @@ class Door(APIView):
     # The costly frames of DRF that a JSON-only API does not need.
     renderer_classes = []
 
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
-        """There is one format."""
-        return (None, "application/json")
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer a request; DRF's own frame negotiates formats and headers that we do not have."""
+        self.args, self.kwargs = args, kwargs
+        self.request = self.initialize_request(request, *args, **kwargs)
+        try:
+            self.initial(self.request, *args, **kwargs)
+            handler = getattr(self, (request.method or "").lower())
+            response: HttpResponse = handler(self.request, *args, **kwargs)
+        except Exception as error:
+            response = on_exception(error, {"request": request})
+        return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse what must not reach the domain; keep the parsed query and body."""
@@ -102,7 +110,3 @@ class Door(APIView):
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Say which methods there are."""
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
-
-    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Refuse in the envelope."""
-        raise NotAllowed
