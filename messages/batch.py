@@ -26,12 +26,11 @@ _ENTRY = (
     "wire",
     "digest",
 )
-_CLIENT_ID = Entry._meta.get_field("client_id")
 
 
 def client_id_param(client_id: UUID) -> Any:
     """Return a client_id as a parameter for raw SQL."""
-    return _CLIENT_ID.get_db_prep_value(client_id, connection)
+    return client_id if connection.features.has_native_uuid_field else client_id.hex
 
 
 @dataclass(slots=True)
@@ -42,6 +41,8 @@ class Batch:
     mentions: list[tuple[int, int, int, int]] = field(default_factory=list)
     marks: list[tuple[int, int, int, int]] = field(default_factory=list)
     words: list[tuple[int, str]] = field(default_factory=list)
+    # A time as the API and as the database write it: a group of sends shares one.
+    times: dict[datetime, tuple[str, Any]] = field(default_factory=dict)
 
     def add(
         self,
@@ -57,7 +58,8 @@ class Batch:
         self._mark_day(head, now)
         head.head_seq += 1
         head.head_ordinal += kind.counts
-        place = {"seq": head.head_seq, "ordinal": head.head_ordinal, "sent_at": clock.wire(now)}
+        sent_at, created_at = self._time(now)
+        place = {"seq": head.head_seq, "ordinal": head.head_ordinal, "sent_at": sent_at}
         placed = place | item
         self.entries.append(
             (
@@ -67,7 +69,7 @@ class Batch:
                 client_id and client_id_param(client_id),
                 kind.name,
                 head.head_ordinal,
-                rows.moment(now),
+                created_at,
                 wire.encode(placed),
                 digest,
             )
@@ -77,6 +79,11 @@ class Batch:
         if kind.counts:
             self._note_content(head, placed)
         return placed
+
+    def _time(self, now: datetime) -> tuple[str, Any]:
+        if now not in self.times:
+            self.times[now] = (clock.wire(now), rows.moment(now))
+        return self.times[now]
 
     def _note_content(self, head: heads.Head, item: dict[str, Any]) -> None:
         """Keep what is derived from the content: preview, words to search, mentions."""
