@@ -33,6 +33,9 @@ def _ordinal(conversation: Any, seq: int) -> int:
 def _forward(seat: Membership, seq: int) -> None:
     ordinal = _ordinal(seat.conversation, seq)
     with transaction.atomic():
+        if seat.conversation.kind == "direct":
+            # The peer's row changes too: two who read at once would wait for each other.
+            heads.lock([seat.conversation_id])
         stamp = stamps.take()
         # Conditional, so that of two markers in flight the higher one stays, whoever comes last.
         moved = Membership.objects.filter(pk=seat.pk, state="active", read_seq__lt=seq).update(
@@ -46,7 +49,7 @@ def _back(user_id: int, conversation_id: int, seq: int) -> None:
     """Move back under the head's lock: own entries above must not count, and none may slip in."""
     with transaction.atomic():
         head = heads.lock([conversation_id])[conversation_id]
-        seat = Membership.objects.select_for_update().get(
+        seat = Membership.objects.select_for_update(no_key=True).get(
             user_id=user_id, conversation_id=conversation_id
         )
         target = min(seq, head.head_seq)
@@ -93,5 +96,5 @@ def settle(user_id: int, conversation_id: int, *, changes: dict[str, Any]) -> No
 
 def typing(user_id: int, conversation_id: int) -> None:
     """Tell the others that this member is typing; pings thin it out to one in three seconds."""
-    access.seat_of(user_id, conversation_id)
-    pings.typing(conversation_id, user_id)
+    seat = access.seat_of(user_id, conversation_id)
+    pings.typing(conversation_id, user_id, parted_seq=seat.conversation.parted_seq)

@@ -110,9 +110,9 @@ class Bridge:
         except Gone:
             return
         except Slow as error:
-            await deliver(self._pool(scope), scope, refusal(scope, error), send)
+            await self.deliver(scope, refusal(scope, error), send)
             return
-        await deliver(self._pool(scope), scope, await self.ask(scope, body), send)
+        await self.deliver(scope, await self.ask(scope, body), send)
 
     async def ask(self, scope: Scope, body: Body) -> Answer:
         """Return what the application answers; a refusal in the envelope if too many wait."""
@@ -124,6 +124,28 @@ class Bridge:
             # Django answers for its own errors; what comes out here is a defect of the frame around it.
             log.exception("the application broke")
             return refusal(scope, envelope.as_app_error(error))
+
+    async def deliver(self, scope: Scope, answer: Answer, send: Send) -> None:
+        """Send an answer; a long one goes part by part."""
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": answer.headers,
+            }
+        )
+        bare = scope["method"] == "HEAD" or answer.status in _BODILESS
+        body = b"" if bare else answer.body
+        if answer.rest is None:
+            await send({"type": "http.response.body", "body": body})
+            return
+        try:
+            while body:
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+                body = await self._pool(scope).run(answer.rest.part)
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            answer.rest.close()
 
     def _pool(self, scope: Scope) -> Pool:
         return self.readers if scope["method"] in _READS else self.writers
@@ -166,24 +188,6 @@ def _answer(status: str, headers: Any, body: bytes, rest: Rest | None) -> Answer
     if rest is None and code not in _BODILESS and not has_length:
         found.append((b"content-length", b"%d" % len(body)))
     return Answer(code, found, body, rest)
-
-
-async def deliver(pool: Pool, scope: Scope, answer: Answer, send: Send) -> None:
-    """Send an answer; a long one goes part by part."""
-    start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
-    await send(start)
-    bare = scope["method"] == "HEAD" or answer.status in _BODILESS
-    body = b"" if bare else answer.body
-    if answer.rest is None:
-        await send({"type": "http.response.body", "body": body})
-        return
-    try:
-        while body:
-            await send({"type": "http.response.body", "body": body, "more_body": True})
-            body = await pool.run(answer.rest.part)
-        await send({"type": "http.response.body", "body": b""})
-    finally:
-        answer.rest.close()
 
 
 def refusal(scope: Scope, error: AppError) -> Answer:

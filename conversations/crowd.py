@@ -1,0 +1,90 @@
+"""Whom a hub serves: the local people with their sockets, and the conversations they are in."""
+
+import asyncio
+from typing import Protocol
+
+from accounts.tokens import Caller
+from conversations.bus import TalkPing
+
+
+class Watcher(Protocol):
+    """A socket, or a request that waits for changes."""
+
+    caller: Caller
+    # Whether it must hear of every head within seconds; False may learn late that it is in another.
+    exact: bool
+
+    def moved(self, conversation_id: int, seq: int) -> None:
+        """The head of a conversation moved."""
+
+    def sync(self) -> None:
+        """Something else in the user's sync changed."""
+
+    def read(self, conversation_id: int, user_id: int, seq: int) -> None:
+        """A peer has read up to here."""
+
+    def typing(self, conversation_id: int, user_id: int) -> None:
+        """Somebody else is typing."""
+
+    def forget(self, conversation_id: int) -> None:
+        """The user may not read this conversation any more."""
+
+    def tick(self, now: float) -> None:
+        """About a second has passed; `now` is the loop's time."""
+
+    def close(self, code: int) -> None:
+        """It is over, for the reason that `code` says."""
+
+
+class Talk:
+    """A conversation with people here, and how far they have been served."""
+
+    __slots__ = ("checking", "held", "idle_since", "parted", "people", "seq")
+
+    def __init__(self, *, now: float) -> None:
+        self.people: dict[int, Person] = {}
+        # The newest seq that was told, and the newest parting that was looked into.
+        self.seq = 0
+        self.parted = 0
+        # While a parting is looked into, pings are held back here.
+        self.checking = False
+        self.held = TalkPing()
+        self.idle_since = now
+
+    def enter(self, person: "Person", *, seq: int, parted: int) -> None:
+        """Let somebody in who was a member when the head stood like this.
+
+        For the others nothing newer than they were told may count as told, nor for the newcomer:
+        the lower value makes the next sweep tell, and look into partings, once more.
+        """
+        self.seq = min(self.seq, seq) if self.people else seq
+        self.parted = min(self.parted, parted) if self.people else parted
+        self.people[person.id] = person
+
+
+class Person:
+    """A user with watchers here, or who had some a moment ago."""
+
+    __slots__ = ("heard", "id", "idle_since", "is_stale", "lock", "read_at", "talks", "watchers")
+
+    def __init__(self, user_id: int, *, now: float) -> None:
+        self.id = user_id
+        # A dict for its order: the first is the oldest.
+        self.watchers: dict[Watcher, None] = {}
+        self.talks: set[int] = set()
+        self.heard = False
+        # Loop time of the newest look at the memberships; 0 for none.
+        self.read_at = 0.0
+        # Whether something is known to have been missed since.
+        self.is_stale = False
+        self.idle_since = now
+        self.lock = asyncio.Lock()
+
+    def was_read(self, *, within: float, now: float) -> bool:
+        """Say whether the memberships were looked at in the last `within` seconds."""
+        return not self.is_stale and self.read_at > 0 and now - self.read_at <= within
+
+    def sync(self) -> None:
+        """Tell all watchers that something changed."""
+        for watcher in list(self.watchers):
+            watcher.sync()
