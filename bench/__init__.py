@@ -1,0 +1,1 @@
+"""What the site can do on this machine, measured from outside."""

@@ -1,0 +1,20 @@
+"""The scenarios by name, in the order in which they run."""
+
+from collections.abc import Awaitable, Callable
+
+from bench.scenarios import pinging, reading, sending, sockets, storing
+from bench.stage import Stage
+
+SCENARIOS: dict[str, Callable[[Stage], Awaitable[None]]] = {
+    "sends": sending.sends,
+    "batches": sending.batches,
+    "pages": reading.pages,
+    "idle_sync": reading.idle_sync,
+    "idle_sync_5000": reading.idle_sync_5000,
+    "catch_up": reading.catch_up,
+    "members": storing.members,
+    "bytes": storing.weight,
+    "ws_sends": sockets.sends,
+    "pings": pinging.pings,
+    "memory": sockets.memory,
+}
