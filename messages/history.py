@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from imsite.core import rows
 from imsite.core.errors import NotFound
@@ -18,6 +19,12 @@ _WINDOW = """SELECT c.kind, c.head_seq, c.floor_seq, c.history, m.visible_from, 
    AND m.state = 'active' AND c.dissolved_at IS NULL"""
 _SHOWN = f"kind NOT IN ({', '.join(repr(name) for name in sorted(CHANGES))})"
 _RANGE = f"SELECT wire FROM {_TABLE} WHERE id > %s AND id <= %s ORDER BY id"
+
+
+@cache
+def _range_sql(vendor: str) -> str:
+    """Return SQL for a range as one row: each row fetched costs a thread the interpreter's lock."""
+    return rows.joined(_RANGE, "wire")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +110,9 @@ def _page(window: Window, ask: Ask) -> bytes:
     if ask.chat:
         return _chat_page(window, ask)
     low, high = _span(window, ask)
-    sql = [packed(window.conversation_id, low), packed(window.conversation_id, high)]
-    wires = [row[0] for row in rows.fetch(_RANGE, sql)] if high > low else []
-    return _render(window, wires, low, high)
+    span = [packed(window.conversation_id, low), packed(window.conversation_id, high)]
+    [(joined,)] = rows.fetch(_range_sql(rows.vendor()), span) if high > low else [("",)]
+    return _render(window, [joined], low, high)
 
 
 def _span(window: Window, ask: Ask) -> tuple[int, int]:
@@ -207,7 +214,7 @@ def ranges(wanted: Sequence[tuple[int, int, int]]) -> dict[int, list[str]]:
     if spans:
         listed, params = rows.values(spans)
         sql = f"""WITH want(low, high) AS ({listed}) SELECT e.id, e.wire
- FROM want JOIN {_TABLE} e ON e.id > want.low AND e.id <= want.high ORDER BY e.id"""
+ FROM want {rows.keyed(_TABLE, "e.id > want.low AND e.id <= want.high")} ORDER BY e.id"""
         for key, text in rows.fetch(sql, params):
             found.setdefault(key >> SEQ_BITS, []).append(text)
     return found
