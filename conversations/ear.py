@@ -26,11 +26,14 @@ class Ear:
         self._missing: set[str] = {f"h.{self._name}"}
         self._beats = 0
         self._echoed = 0
+        self._listening = asyncio.Event()
         self.deaf = False
 
     async def listen(self) -> None:
         """Hand on what comes, for as long as the task lives."""
         while True:
+            # Nobody runs between this and the layer's knowing the channel, which joining needs.
+            self._listening.set()
             try:
                 message = await self._layer.receive(self._name)
             except _DOWN:
@@ -52,6 +55,7 @@ class Ear:
             await self._join_missing()
 
     async def _join_missing(self) -> None:
+        await self._listening.wait()
         try:
             async with asyncio.timeout(_PATIENCE):
                 while self._missing:
