@@ -1,6 +1,6 @@
 # Two commands: `make run` serves, `make test` proves. Python 3.11+ and make are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt bench clean
+.PHONY: help setup run test check fmt bench bench-pg clean
 
 # Asked of each candidate itself: version managers leave names on the path that start nothing.
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
@@ -14,7 +14,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP)  ## Make or refresh the environment in .venv from requirements.lock
 
@@ -54,8 +54,11 @@ fmt: $(STAMP)  ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP)  ## Measure (ARGS are handed on)
+bench: $(STAMP)  ## Measure on SQLite, 4 minutes (ARGS="sends pages --json FILE")
 	$(BIN)/python -m bench $(ARGS)
+
+bench-pg: $(STAMP)  ## Measure on PostgreSQL, at production's sizes
+	$(BIN)/python -m bench --engine postgresql $(ARGS)
 
 clean:  ## Remove the environment and caches; your data in var stays
 	rm -rf .venv .uv .mypy_cache .ruff_cache .import_linter_cache .hypothesis staticfiles

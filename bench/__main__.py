@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import resource
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ from bench.bars import BARS
 from bench.client import Refused
 from bench.report import Row
 from bench.rig import ENGINES, Broken, Rig, rigged
-from bench.scenarios import SCENARIOS
+from bench.scenarios import EXTRA, SCENARIOS
 from bench.stage import Stage
 
 
@@ -39,6 +40,8 @@ def main() -> None:
     """Run the scenarios asked for and print the table."""
     asked = _arguments()
     _allow_many_sockets()
+    # As Ctrl-C does: everything is put away first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     taken, start = datetime.now(UTC), time.monotonic()
     with rigged(asked.engine) as rig:
         facts = _facts(rig, taken)
@@ -65,7 +68,8 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     named = ", ".join(SCENARIOS)
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"all, or any of: {named}")
+    told = f"{named} (all of these by default), {', '.join(EXTRA)}"
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=told)
     parser.add_argument("--engine", choices=ENGINES, default="sqlite", help="the database")
     parser.add_argument("--seconds", type=float, default=1.0, help="how long a round lasts (1)")
     parser.add_argument("--rounds", type=int, default=5, help="how many rounds (5)")
@@ -75,8 +79,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a bar is missed")
     asked = parser.parse_args()
-    if unknown := [name for name in asked.scenarios if name not in SCENARIOS]:
-        parser.error(f"no scenario {', '.join(unknown)}; there are: {named}")
+    if unknown := [name for name in asked.scenarios if name not in SCENARIOS | EXTRA]:
+        parser.error(f"no scenario {', '.join(unknown)}; there are: {told}")
     asked.scenarios = asked.scenarios or list(SCENARIOS)
     asked.entries = asked.entries or (50_000 if asked.engine == "sqlite" else 200_000)
     return asked
@@ -88,7 +92,7 @@ async def _play(stage: Stage, names: list[str]) -> None:
         stage.scenario = name
         print(f"{name} …", file=sys.stderr, flush=True)
         try:
-            await SCENARIOS[name](stage)
+            await (SCENARIOS | EXTRA)[name](stage)
         except (Refused, Broken, OSError, TimeoutError) as error:
             said = str(error) or type(error).__name__
             stage.rows.append(Row(scenario=name, what="", failure=said))

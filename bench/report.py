@@ -87,7 +87,7 @@ def note(sample: Sample) -> str:
 
 def show(rows: list[Row], facts: dict[str, str]) -> None:
     """Print the facts and the table."""
-    console = Console(highlight=False, width=None if Console().is_terminal else 170)
+    console = Console(highlight=False, width=None if Console().is_terminal else 210)
     for name, value in facts.items():
         console.print(f"{name}: {value}")
     table = Table(show_edge=False, pad_edge=False)

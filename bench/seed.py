@@ -133,13 +133,15 @@ def _draft(conversation_id: int, sender_id: int) -> drafts.Draft:
 
 
 def weigh(conversation_id: int, senders: list[int], count: int) -> dict[str, float]:
-    """Say `count` messages and return the bytes that each took, with everything and of the log alone."""
+    """Say `count` messages; return the bytes of each, in all and in the log, and how many a second."""
     say([(conversation_id, sender) for sender in senders])
     before = _sizes()
     places = list(islice(cycle((conversation_id, sender) for sender in senders), count))
+    start = time.perf_counter()
     say(places)
+    rate = count / (time.perf_counter() - start)
     after = _sizes()
-    return {name: (after[name] - before[name]) / count for name in after}
+    return {name: (after[name] - before[name]) / count for name in after} | {"rate": rate}
 
 
 def _sizes() -> dict[str, int]:

@@ -85,12 +85,12 @@ class Stage:
     def seats(self, people: Sequence[Person], count: int, each: int) -> list[list[int]]:
         """Make `count` groups of `each` of these people; return the groups of every person."""
         ids = [user_id for user_id, _ in people]
-        circles = [[ids[(n + k) % len(ids)] for k in range(each)] for n in range(count)]
+        circles = [[ids[(n * each + k) % len(ids)] for k in range(each)] for n in range(count)]
         talks = self.rig.seed("groups", seats=circles)
         found: list[list[int]] = [[] for _ in ids]
         for n, talk in enumerate(talks):
             for k in range(each):
-                found[(n + k) % len(ids)].append(talk)
+                found[(n * each + k) % len(ids)].append(talk)
         return found
 
 

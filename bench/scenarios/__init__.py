@@ -1,8 +1,8 @@
-"""The scenarios by name, in the order in which they run."""
+"""The scenarios by name, in the order in which they run; those in EXTRA only when they are named."""
 
 from collections.abc import Awaitable, Callable
 
-from bench.scenarios import pinging, reading, sending, sockets, storing
+from bench.scenarios import curving, pinging, reading, sending, sockets, storing
 from bench.stage import Stage
 
 SCENARIOS: dict[str, Callable[[Stage], Awaitable[None]]] = {
@@ -18,3 +18,4 @@ SCENARIOS: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "pings": pinging.pings,
     "memory": sockets.memory,
 }
+EXTRA: dict[str, Callable[[Stage], Awaitable[None]]] = {"curves": curving.curves}

@@ -36,3 +36,4 @@ async def weight(stage: Stage) -> None:
     found = stage.rig.seed("weigh", conversation_id=talk, senders=ids, count=_WEIGHED)
     stage.put("log and its indexes", found["log"], "bytes", note="a message of 58 bytes of text")
     stage.put("everything, search included", found["all"], "bytes")
+    stage.put("imported, 1,000 a commit", found["rate"], "messages/s")
