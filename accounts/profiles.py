@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from accounts import following, names, paging
 from accounts.models import User
-from imsite.core import clock
+from imsite.core import clock, rows, stamps
 from imsite.core.errors import InvalidRequest, NotFound
 
 _SHOWN = ("id", "username", "display_name", "avatar_media_id", "bio", "kind", "deleted_at")
@@ -47,6 +47,17 @@ def shapes(ids: Collection[int]) -> dict[int, dict[str, Any]]:
 def existing(ids: Collection[int]) -> set[int]:
     """Return those of `ids` that are accounts and not deleted."""
     return set(User.objects.filter(pk__in=ids, deleted_at=None).values_list("pk", flat=True))
+
+
+def held(ids: Collection[int]) -> set[int]:
+    """Return the same as `existing`; none of them changes before the transaction ends.
+
+    Without it, somebody could be let in who is just leaving for good, or be shown under a name that
+    changes unnoticed.
+    """
+    these, params = rows.among("id", sorted(ids))
+    sql = f"SELECT id FROM accounts_user WHERE {these} AND deleted_at IS NULL ORDER BY id"
+    return {row[0] for row in rows.fetch(sql + stamps.share_sql(), params)}
 
 
 def one(user_id: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 
 from conversations import heads, logbook
 from conversations.models import Membership
@@ -66,13 +67,14 @@ class Act:
             logbook.the_log().append_notices(self.head, self.notices, now=self.now)
             self.notices = []
 
-    def write(self, seat: Membership, **changes: object) -> None:
-        """Change a membership; its owner's sync shows it."""
+    def write(self, seat: Membership, *, bump: int = 1, **changes: object) -> None:
+        """Change a membership, `bump` versions on; its owner's sync shows it."""
         for name, value in changes.items():
             setattr(seat, name, value)
-        seat.version += 1
-        seat.stamp = self.stamp
-        seat.save(update_fields=[*changes, "version", "stamp"])
+        # Added to what is stored: a member moves the marker without a lock on the head.
+        Membership.objects.filter(pk=seat.pk).update(
+            **changes, version=F("version") + bump, stamp=self.stamp
+        )
 
 
 @contextmanager

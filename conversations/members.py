@@ -1,16 +1,17 @@
 """Coming and going: invite, join, ask, leave, remove; and who is in."""
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 
 from accounts import profiles
 from conversations import pings
 from conversations.access import Act, acting
 from conversations.models import Conversation, JoinRequest, Membership
+from imsite.core import rows, stamps
 from imsite.core.errors import Conflict, NotFound
 
 
@@ -41,6 +42,8 @@ def admit(act: Act, user_ids: list[int]) -> None:
     }
     if any(seat.state == "active" for seat in kept.values()):
         raise AlreadyMember
+    if len(profiles.held(user_ids)) != len(user_ids):
+        raise NotFound
     fresh = []
     for seq, user_id in enumerate(user_ids, head.head_seq + 1):
         seat = kept.get(user_id) or Membership(conversation_id=head.id, user_id=user_id, version=0)
@@ -78,9 +81,9 @@ def end(act: Act, seats: list[Membership], *, state: str, kind: str) -> None:
     head.parted_seq = head.head_seq
     for seat in seats:
         # From here on the head's version is this row's alone; it must not go back.
-        seat.version += head.version + 1
         act.write(
             seat,
+            bump=head.version + 2,
             state=state,
             left_seq=head.head_seq,
             left_floor_seq=head.floor_for(seat.visible_from),
@@ -140,15 +143,20 @@ def decline(user_id: int, conversation_id: int, *, user_ids: list[int], now: dat
 def leave_all(user_id: int, *, now: datetime) -> None:
     """End every membership in groups of an account that goes; what it owned passes on."""
     mine = Membership.objects.filter(user_id=user_id, state="active", conversation__kind="group")
-    for conversation_id in mine.filter(conversation__dissolved_at=None).values_list(
-        "conversation_id", flat=True
+    # In the order of the ids, in which everybody locks heads.
+    for conversation_id in (
+        mine.filter(conversation__dissolved_at=None)
+        .order_by("conversation_id")
+        .values_list("conversation_id", flat=True)
     ):
-        _leave_for_good(user_id, conversation_id, now=now)
+        # Somebody else may just have dissolved it.
+        with suppress(NotFound):
+            _leave_for_good(user_id, conversation_id, now=now)
     JoinRequest.objects.filter(user_id=user_id).delete()
 
 
 def _leave_for_good(user_id: int, conversation_id: int, *, now: datetime) -> None:
-    with acting(user_id, conversation_id, now=now) as act:
+    with acting(user_id, conversation_id, now=now, outsider=True) as act:
         if act.seat is None:
             return
         if act.seat.role == "owner":
@@ -211,7 +219,13 @@ def peers(user_id: int) -> list[tuple[int, int]]:
 
 def touch(pairs: list[tuple[int, int]], *, stamp: int) -> None:
     """Say that the heads of these (conversation, user) changed by what lies outside them."""
-    for conversation_id, user_id in pairs:
-        Membership.objects.filter(conversation_id=conversation_id, user_id=user_id).update(
-            version=F("version") + 1, stamp=stamp
-        )
+    listed, params = rows.values(sorted(pairs))
+    rows.execute(
+        f"""WITH want(conversation_id, user_id) AS ({listed}), seat AS (
+ SELECT m.id FROM want JOIN conversations_membership m
+   ON m.user_id = want.user_id AND m.conversation_id = want.conversation_id
+ ORDER BY m.conversation_id {stamps.lock_sql()})
+UPDATE conversations_membership SET version = version + 1, stamp = %s
+ WHERE id IN (SELECT id FROM seat)""",
+        [*params, stamp],
+    )

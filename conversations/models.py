@@ -11,6 +11,8 @@ class Site(models.Model):
     epoch = models.CharField(max_length=32)
     # Bumped in each writing transaction on SQLite; PostgreSQL has transaction ids instead.
     stamp = models.BigIntegerField(default=1)
+    # The database that this epoch began in, as it names itself: in another one its stamps mean nothing.
+    origin = models.CharField(max_length=64, default="", blank=True)
 
     def __str__(self) -> str:
         return self.epoch

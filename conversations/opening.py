@@ -81,6 +81,8 @@ def _open(
     made.member_count = len(people)
     try:
         with transaction.atomic():
+            if len(profiles.held(people)) != len(people):
+                raise NotFound
             made.stamp = stamps.take()
             made.save()
             Membership.objects.bulk_create(

@@ -4,6 +4,9 @@ Stamps only grow. Whoever answers a sync sees the newest one for free; the highe
 an epoch is remembered in the process and, every few seconds, in a file beside the database. A
 database that knows less than that was put back, and gets another epoch: every cursor of before is
 then answered with `reset: true`. (Put back the file as well, and `manage.py new_epoch` must say so.)
+
+On PostgreSQL the site also remembers which cluster and database its epoch began in, so that a dump
+restored elsewhere is known whatever its transaction ids; asked whenever a connection is new.
 """
 
 import json
@@ -13,6 +16,8 @@ import time
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
+from django.db.backends.signals import connection_created
 
 from conversations.models import Site
 from imsite.core import rows, stamps
@@ -55,10 +60,22 @@ class Watch:
 
 
 _watch: list[Watch] = []
+# Set when a connection was made: what it leads to may be another database than before.
+_new = threading.Event()
+_TABLES = ("conversations_conversation", "conversations_membership")
+
+
+def _connected(**_: object) -> None:
+    _new.set()
+
+
+connection_created.connect(_connected)
 
 
 def is_sound(epoch: str, stamp: int) -> bool:
     """Say whether the database stands where it stood; if it was put back, give it a new epoch."""
+    if _new.is_set() and not stamps.is_sqlite() and not _is_at_home(epoch):
+        return False
     if not _watch:
         _watch.append(Watch(Path(settings.DATA_DIR) / "watch.json"))
     if _watch[0].seen(epoch, stamp):
@@ -74,6 +91,31 @@ def is_sound(epoch: str, stamp: int) -> bool:
     return bool(fresh_epoch == epoch)
 
 
+def _is_at_home(epoch: str) -> bool:
+    """Say whether this is the database that the epoch began in; if not, begin another."""
+    _new.clear()
+    try:
+        here = stamps.origin()
+        kept = Site.objects.values_list("origin", flat=True).get(pk=1)
+        if not kept:
+            Site.objects.filter(pk=1, origin="").update(origin=here)
+    except BaseException:
+        _new.set()
+        raise
+    if kept in ("", here):
+        return True
+    renew(epoch)
+    return False
+
+
 def renew(epoch: str) -> None:
-    """Give the site a new epoch, once for however many notice that `epoch` is over."""
-    Site.objects.filter(pk=1, epoch=epoch).update(epoch=secrets.token_hex(8))
+    """Give the site a new epoch, once for however many notice that `epoch` is over.
+
+    Stamps of another cluster may lie ahead of ours, and would make heads look new for ever: they go.
+    """
+    with transaction.atomic():
+        fresh = {"epoch": secrets.token_hex(8), "origin": stamps.origin()}
+        if Site.objects.filter(pk=1, epoch=epoch).update(**fresh) and not stamps.is_sqlite():
+            rows.execute("SET LOCAL statement_timeout = 0")
+            for table in _TABLES:
+                rows.execute(f"UPDATE {table} SET stamp = 0 WHERE stamp >= %s", [stamps.take()])

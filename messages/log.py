@@ -67,6 +67,8 @@ class Place:
     muted_until: datetime | None
 
 
+_SAME = """e.conversation_id = want.conversation_id AND e.sender_id = want.sender_id
+  AND e.client_id = want.client_id AND e.client_id IS NOT NULL"""
 Result = Receipt | AppError
 Pair = tuple[int, int]
 
@@ -215,9 +217,7 @@ def _known(drafts: Sequence[Draft]) -> dict[tuple[int, int, str], tuple[Receipt,
     found = rows.fetch(
         f"""WITH want(conversation_id, sender_id, client_id) AS ({listed})
  SELECT e.conversation_id, e.sender_id, e.client_id, e.id, e.ordinal, e.created_at, e.digest
- FROM want JOIN {Entry._meta.db_table} e ON e.conversation_id = want.conversation_id
-  AND e.sender_id = want.sender_id AND e.client_id = want.client_id
- WHERE e.client_id IS NOT NULL""",
+ FROM want {rows.keyed(Entry._meta.db_table, _SAME)}""",
         params,
     )
     return {

@@ -6,12 +6,19 @@ transaction's id, and the horizon is the oldest id still unfinished in the reade
 (`pg_snapshot_xmin`): nothing below it can still appear.
 """
 
+from functools import cache
+
 from django.db import connection
 
 _BUMP = "UPDATE conversations_site SET stamp = stamp + 1 WHERE id = 1 RETURNING stamp"
+# The first eight digits of a WAL file's name are the timeline it is written on.
+_ORIGIN = """SELECT concat_ws('/', s.system_identifier,
+ left(pg_walfile_name(pg_current_wal_lsn()), 8), d.oid)
+ FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()"""
 _XID = "SELECT pg_current_xact_id()::text::bigint"
 
 
+@cache
 def is_sqlite() -> bool:
     """Say whether the embedded database is in use."""
     return connection.vendor == "sqlite"
@@ -34,9 +41,27 @@ def ceiling_sql() -> str:
     return "s.stamp + 1" if is_sqlite() else "pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 
 
+def origin() -> str:
+    """Return what the database calls itself: a copy restored elsewhere answers something else.
+
+    The cluster's identifier, its timeline (another after a point-in-time recovery or a failover) and
+    the database's number. SQLite's is its file, and so without a name.
+    """
+    if is_sqlite():
+        return ""
+    with connection.cursor() as cursor:
+        cursor.execute(_ORIGIN)
+        return str(cursor.fetchone()[0])
+
+
 def greatest(*terms: str) -> str:
     """Return SQL for the largest of `terms`."""
     return f"{'max' if is_sqlite() else 'greatest'}({', '.join(terms)})"
+
+
+def share_sql() -> str:
+    """Return the SQL that keeps the rows read from changing, as `lock_sql` does, but for many."""
+    return "" if is_sqlite() else " FOR SHARE"
 
 
 def lock_sql() -> str:

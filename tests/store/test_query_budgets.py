@@ -33,6 +33,8 @@ def place(request, database):
     conversation_id, _ = opening.group(people[0].pk, wanted, now=now)
     said = [draft(conversation_id, people[0].pk) for _ in range(entries)]
     log.append_many(said, now=now)
+    # The first on a new connection also asks which database it is.
+    sync.changes(people[0].pk, cursor_text=None, limit=1)
     return conversation_id, people[0].pk
 
 

@@ -15,6 +15,8 @@ from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 from psycopg import Connection, IsolationLevel, OperationalError
 from psycopg.errors import _WaitTimeout
 
+from imsite.core.postgresql import direct
+
 # Seconds in which nobody tries to connect again after an attempt failed for want of an answer.
 _REST = 1.0
 
@@ -61,7 +63,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.isolation_level = IsolationLevel.READ_COMMITTED
         began = time.monotonic()
         try:
-            return Patient.connect(**conn_params)
+            connection = Patient.connect(**conn_params)
+            direct.equip(connection)
+            return connection
         except OperationalError:
             if time.monotonic() - began >= _REST:
                 cls._unanswered = time.monotonic()
