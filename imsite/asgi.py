@@ -11,6 +11,7 @@ django.setup()
 # Models can be imported only after setup.
 from conversations import hub, longpoll  # noqa: E402
 from conversations.consumers import Socket  # noqa: E402
+from imsite.core import leaving  # noqa: E402
 from imsite.core.bridge import Bridge, Receive, Scope, Send  # noqa: E402
 from imsite.wsgi import application as wsgi  # noqa: E402
 from messages import frames  # noqa: E402
@@ -19,6 +20,7 @@ SOCKETS = "/ws"
 bridge = Bridge(wsgi)
 sync = longpoll.LongPoll(bridge)
 socket = Socket.as_asgi(send=frames.send)
+leaving.register(hub.dismiss)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,6 +12,8 @@ from django.conf import settings
 from django.urls import get_resolver
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from imsite.core import leaving
+
 # Bytes of request line and headers; browsers stay below 16 KiB.
 MAX_HEAD = 65_536
 # Seconds a connection may take to say what it wants.
@@ -70,6 +72,15 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.close()
 
 
+class Server(uvicorn.Server):
+    """A server that does not wait for requests which wait themselves."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Have them answered, then leave."""
+        leaving.begin()
+        await super().shutdown(sockets)
+
+
 def config(**more: Any) -> uvicorn.Config:
     """Return how we run uvicorn."""
     return uvicorn.Config(
@@ -110,9 +121,9 @@ def main() -> None:
     if len(sys.argv) > 1:
         listener, gate = (int(number) for number in sys.argv[1:])
         os.read(gate, 1)
-        uvicorn.Server(config()).run(sockets=[socket.socket(fileno=listener)])
+        Server(config()).run(sockets=[socket.socket(fileno=listener)])
     else:
-        uvicorn.Server(config(host=settings.IM_HOST, port=settings.PORT)).run()
+        Server(config(host=settings.IM_HOST, port=settings.PORT)).run()
 
 
 if __name__ == "__main__":
