@@ -36,7 +36,7 @@ _MAX_WATCHERS = 100
 _TICK = 1.0
 
 _joins = Pool("hub-join", 2, most=20_000)
-_checks = Pool("hub-check", 1, most=20_000)
+_checks = Pool("hub-check", 2, most=20_000)
 
 
 class Hub:
@@ -285,11 +285,14 @@ def the_hub() -> Hub:
     return _hub
 
 
-def dismiss() -> None:
-    """Have all waiting requests answered now: the server leaves, and would wait for them."""
+def dismiss(*, sockets: bool = False) -> None:
+    """Have all waiting requests answered now: the server leaves, and would wait for them.
+
+    With `sockets` these are closed too, for a server that would not do it.
+    """
     if _hub is not None:
         for watcher in _hub.watchers():
-            if not watcher.exact:
+            if sockets or not watcher.exact:
                 watcher.close(1012)
 
 
