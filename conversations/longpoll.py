@@ -68,6 +68,8 @@ class LongPoll:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a sync, at once or when there is something new."""
+        # Asks the door for its mark; other servers would pass that on to the client.
+        scope["imsite.waits"] = True
         answer = await self._answer(scope, receive)
         if answer is not None:
             answer.take(_QUIET)

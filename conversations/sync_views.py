@@ -36,12 +36,12 @@ class Sync(Door):
         total = None if found.quiet else sync.unread_total(user_id)
         etag = self.etag(found.mark, query.messages, total)
         if etag in request.META.get("HTTP_IF_NONE_MATCH", ""):
-            return self.marked(HttpResponse(status=304), etag, found)
+            return self.marked(HttpResponse(status=304), etag, found.quiet)
         if query.messages:
             sync.with_items(found, query.messages)
         if total is None:
             total = sync.unread_total(user_id)
-        return self.marked(self.ok(self.answer(found, total)), etag, found)
+        return self.marked(self.ok(self.answer(found, total)), etag, found.quiet)
 
     @staticmethod
     def answer(found: sync.Changes, total: int) -> dict[str, object]:
@@ -62,11 +62,10 @@ class Sync(Door):
         content = f"{mark}:{messages}:{total}".encode()
         return f'"{blake2b(content, digest_size=12).hexdigest()}"'
 
-    @staticmethod
-    def marked(response: HttpResponse, etag: str, found: sync.Changes) -> HttpResponse:
-        """Add the headers of a sync answer; the private one tells the long-poll to go on waiting."""
+    def marked(self, response: HttpResponse, etag: str, quiet: bool) -> HttpResponse:
+        """Add the headers of a sync answer; a private one tells the long-poll to go on waiting."""
         response.headers["ETag"] = etag
         response.headers["Cache-Control"] = "private, no-cache"
-        if found.quiet:
+        if quiet and self.request.META.get("imsite.waits"):
             response.headers["IM-Quiet"] = "1"
         return response

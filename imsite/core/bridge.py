@@ -260,6 +260,8 @@ def environ_of(scope: Scope, body: Body) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
+        # Told by who stands in front of us, never by a client: names of headers begin with HTTP_.
+        "imsite.waits": scope.get("imsite.waits", False),
     }
     _add_headers(environ, scope["headers"])
     return environ
