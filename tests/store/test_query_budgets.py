@@ -14,7 +14,9 @@ from messages import drafts, history, log
 SIZES = [(2, 10), (2000, 10), (2, 5000)]
 
 
-@pytest.fixture(scope="module", params=SIZES, ids=lambda size: f"{size[0]} members, {size[1]} entries")
+@pytest.fixture(
+    scope="module", params=SIZES, ids=lambda size: f"{size[0]} members, {size[1]} entries"
+)
 def place(request, database):
     """A group of so many members with so many entries: (its id, its owner)."""
     members, entries = request.param
