@@ -15,6 +15,8 @@ from typing import Any, Self
 
 from channels.layers import get_channel_layer
 
+from imsite.core import metrics
+
 log = logging.getLogger("imsite.bus")
 # Seconds between two flushes under load: what moves meanwhile is merged.
 _EVERY = 0.02
@@ -93,6 +95,7 @@ class Outbox:
     def __init__(self) -> None:
         self.talks: dict[int, TalkPing] = {}
         self.people: dict[int, PersonPing] = {}
+        self.merged = 0
 
     def __bool__(self) -> bool:
         return bool(self.talks or self.people)
@@ -100,6 +103,7 @@ class Outbox:
     def talk(self, conversation_id: int, ping: TalkPing) -> None:
         """Add a ping for a conversation."""
         if kept := self.talks.get(conversation_id):
+            self.merged += 1
             kept.merge(ping)
         else:
             _make_room(self.talks)
@@ -108,6 +112,7 @@ class Outbox:
     def person(self, user_id: int, ping: PersonPing) -> None:
         """Add a ping for a user."""
         if kept := self.people.get(user_id):
+            self.merged += 1
             kept.merge(ping)
         else:
             _make_room(self.people)
@@ -164,6 +169,7 @@ class Bus:
         loop = asyncio.new_event_loop()
         while True:
             batch = self._take()
+            metrics.pings_merged.inc(batch.merged)
             try:
                 loop.run_until_complete(_publish(batch))
                 self._worked()
@@ -187,6 +193,7 @@ class Bus:
             log.info("pings go out again")
 
     def _failed(self, batch: Outbox, error: Exception) -> None:
+        metrics.pings_failed.inc()
         with self._ready:
             self._outbox.absorb(batch)
         if not self._failing:
@@ -199,6 +206,7 @@ async def _publish(batch: Outbox) -> None:
     for group, message in batch.unsaid():
         async with asyncio.timeout(_PATIENCE):
             await layer.group_send(group, message)
+        metrics.pings_published.inc()
 
 
 _lock = threading.Lock()

@@ -16,7 +16,7 @@ from accounts.tokens import Caller
 from conversations import credentials, frames, markers, pings
 from conversations.hub import the_hub
 from conversations.outgoing import Outgoing
-from imsite.core import clock, strict
+from imsite.core import clock, metrics, strict
 from imsite.core.envelope import as_app_error
 from imsite.core.errors import AppError, NotFound
 from imsite.core.mailbox import Mailbox
@@ -102,6 +102,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
         self.out = Outgoing(self.base_send, self._hub.pacer)
         self._mail = Mailbox.here()
         self._let_in = True
+        metrics.sockets.inc()
         try:
             await self._hub.join(self)
         except Exception as error:
@@ -116,6 +117,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
 
     def _leave(self) -> None:
         if self._let_in:
+            metrics.sockets.dec()
             self.out.stop()
             self._hub.leave(self)
 
@@ -226,6 +228,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
         """Close the socket for this reason, once."""
         if not self._closing:
             self._closing = True
+            metrics.closes.labels(str(code)).inc()
             self.out.stop()
             self._hub.spawn(self._close(code))
 
@@ -239,5 +242,6 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
 
     def _drop(self) -> None:
         self._dropped = True
+        metrics.closes.labels("dropped").inc()
         if self._task is not None:
             self._task.cancel()

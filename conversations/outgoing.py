@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from conversations import frames
+from imsite.core import metrics
 
 # Seconds between two pings to one socket; more when the process is behind.
 EVERY = 0.1
@@ -93,6 +94,8 @@ class Outgoing:
     def moved(self, conversation_id: int, seq: int) -> None:
         """Tell the newest seq of a conversation."""
         heads = self._queue.setdefault(_SEQ, {})
+        if conversation_id in heads:
+            metrics.frames_spared.add()
         heads[conversation_id] = max(seq, heads.get(conversation_id, 0))
         self.hurry()
 
@@ -162,6 +165,7 @@ class Outgoing:
             while not self._stopped:
                 if self._answers:
                     text, answers = self._answers.pop(0), True
+                    metrics.frames_told.add("answer")
                 elif self._queue and loop.time() >= self._due_at:
                     text, answers = self._next(), False
                     self._due_at = loop.time() + self._pacer.interval
@@ -184,6 +188,7 @@ class Outgoing:
     def _next(self) -> str:
         key = next(iter(self._queue))
         value = self._queue.pop(key)
+        metrics.frames_told.add(key if isinstance(key, str) else key[0])
         if key == _SYNC:
             return frames.SYNC
         if key == _SEQ:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from conversations import members
 from conversations.bus import TalkPing
+from imsite.core import metrics
 
 if TYPE_CHECKING:
     from conversations.hub import Hub
@@ -38,6 +39,7 @@ class Sweep:
         loop = self._hub.loop
         while True:
             began = loop.time()
+            metrics.hand_over()
             try:
                 await self._look()
                 self._sound_at = loop.time()

@@ -2,6 +2,8 @@
 
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
+
 from imsite.env import BASE_DIR, data_dir, env, secret_key, valkey_socket
 
 DATA_DIR = data_dir()
@@ -187,6 +189,15 @@ IM_POLL_MS = env.int("IM_POLL_MS", default=5000)
 # Threads that answer HTTP beside the sockets: few are faster for reads, sends wait in theirs.
 IM_READ_THREADS = env.int("IM_READ_THREADS", default=4)
 IM_WRITE_THREADS = env.int("IM_WRITE_THREADS", default=64)
+# The api role: processes (more than cores only switch), threads in each (a database connection each),
+# and connections in each, idle ones included: below what the proxies keep open, clients are shut out.
+IM_API_WORKERS = env.int("IM_API_WORKERS", default=2)
+IM_API_THREADS = env.int("IM_API_THREADS", default=32)
+IM_API_CONNECTIONS = env.int("IM_API_CONNECTIONS", default=1024)
+# What serves sockets: daphne buffers without bound for clients who do not read.
+IM_ASGI_SERVER = env.str("IM_ASGI_SERVER", default="uvicorn")
+if IM_ASGI_SERVER not in ("uvicorn", "daphne"):
+    raise ImproperlyConfigured(f"IM_ASGI_SERVER is uvicorn or daphne, not {IM_ASGI_SERVER!r}")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.auth.BearerAuthentication"],
@@ -223,11 +234,38 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 # Bytes of a JSON body (API §1).
 IM_MAX_BODY = 262_144
 
+# /metrics answers this machine alone, unless a scraper brings this as its bearer token …
+IM_METRICS_TOKEN = env.str("IM_METRICS_TOKEN", default="")
+# … or it is for everybody: it tells strangers how much you are used.
+IM_METRICS_PUBLIC = env.bool("IM_METRICS_PUBLIC", default=False)
+METRICS_DIR = DATA_DIR / "metrics"
+
+# json for machines, text for people; a terminal is taken for a person.
+IM_LOG_FORMAT = env.str("IM_LOG_FORMAT", default="text" if sys.stderr.isatty() else "json")
+# DEBUG is for our own lines only: those of libraries quote frames, statements and headers.
+IM_LOG_LEVEL = env.str("IM_LOG_LEVEL", default="INFO").upper()
+# A line for each request; without it for those that fail here (5xx) or take longer than a second.
+IM_ACCESS_LOG = env.bool("IM_ACCESS_LOG", default=False)
+_QUIET = {"handlers": [], "propagate": True, "level": "WARNING"}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("IM_LOG_LEVEL", default="INFO")},
-    "loggers": {"django.request": {"level": "CRITICAL"}, "httpx": {"level": "WARNING"}},
+    "filters": {"unhandled": {"()": "imsite.core.logs.Unhandled"}},
+    "formatters": {
+        "json": {"()": "imsite.core.logs.Json"},
+        "text": {"()": "imsite.core.logs.Text"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": IM_LOG_FORMAT}},
+    "root": {
+        "handlers": ["stderr"],
+        "level": "INFO" if IM_LOG_LEVEL == "DEBUG" else IM_LOG_LEVEL,
+    },
+    "loggers": {
+        "imsite": {"level": IM_LOG_LEVEL},
+        "django.request": {"filters": ["unhandled"]},
+        # They have handlers of their own, and lines that quote whole URLs.
+        **dict.fromkeys(["django.server", "uvicorn", "uvicorn.error", "uvicorn.access"], _QUIET),
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+    },
 }

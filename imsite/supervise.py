@@ -6,6 +6,7 @@ again wait for a moment instead of being refused.
 
 import fcntl
 import logging
+import logging.config
 import os
 import signal
 import socket
@@ -186,7 +187,7 @@ def run_by_make() -> bool:
 
 def main() -> int:
     """Start everything on the configured address and folder; return the exit code."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
+    logging.config.dictConfig(settings.LOGGING)
     if run_by_make():
         # `make run` is one thing to whoever kills it.
         die_with_parent(signal.SIGTERM)

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from imsite import operations
+from imsite import exposition, operations
 from imsite.core import envelope
 
 urlpatterns = [
@@ -15,6 +15,7 @@ urlpatterns = [
     path("", operations.home),
     path("healthz", operations.healthz),
     path("readyz", operations.readyz),
+    path("metrics", exposition.metrics_page),
     path("api/schema", operations.schema),
     path("api/docs", operations.docs),
     path("admin/", admin.site.urls),

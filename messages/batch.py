@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import connection, transaction
 
 from conversations import heads
 from conversations.models import Mention
-from imsite.core import clock, rows
+from imsite.core import clock, metrics, rows
 from messages import search, wire
 from messages.kinds import KINDS
 from messages.models import DayMark, Entry, packed
@@ -26,6 +26,7 @@ _ENTRY = (
     "wire",
     "digest",
 )
+_KIND = _ENTRY.index("kind")
 
 
 def client_id_param(client_id: UUID) -> Any:
@@ -110,6 +111,8 @@ class Batch:
         )
         if self.words:
             search.index(self.words)
+        counted = sum(KINDS[each[_KIND]].counts for each in self.entries)
+        transaction.on_commit(lambda: metrics.appended(counted, len(self.entries) - counted))
 
 
 def mention_rows(conversation_id: int, item: dict[str, Any]) -> list[tuple[int, int, int, int]]:

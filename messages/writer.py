@@ -7,14 +7,15 @@ nobody, and under load the cost of a durable commit is shared (design §4: 3 to 
 import logging
 import os
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import connections
+from django.db import close_old_connections, connections
 
-from imsite.core import clock
+from imsite.core import clock, metrics
 from imsite.core.envelope import as_app_error
 from imsite.core.errors import AppError, Unavailable
 from messages import log
@@ -36,6 +37,7 @@ class Waiting:
 
     draft: Draft
     future: "Future[Receipt]" = field(default_factory=Future)
+    since: float = field(default_factory=time.monotonic)
 
 
 class Writer:
@@ -52,6 +54,7 @@ class Writer:
         items = [Waiting(draft) for draft in drafts]
         with self.ready:
             if len(self.waiting) + len(items) > settings.IM_WRITER_QUEUE:
+                metrics.writer_refusals.inc(len(items))
                 raise Behind(retry_after=1.0)
             self.waiting.extend(items)
             self.ready.notify()
@@ -60,7 +63,10 @@ class Writer:
     def run(self) -> None:
         """Append group after group for as long as the process lives."""
         while True:
-            self.append(self.take())
+            group = self.take()
+            # No request begins or ends here: a connection that died meanwhile is dropped by hand.
+            close_old_connections()
+            self.append(group)
 
     def take(self) -> list[Waiting]:
         """Wait for drafts and return those that stand in the queue, up to a group."""
@@ -72,15 +78,20 @@ class Writer:
 
     def append(self, group: list[Waiting]) -> None:
         """Append a group; if it fails as a whole, try its drafts one by one."""
+        began = time.monotonic()
+        metrics.group_wait.observe(began - group[0].since)
         try:
             results = log.append_many([each.draft for each in group], now=clock.now())
         except Exception as error:
             # Whatever it was, every sender waits for an answer and the thread must live.
             connections.close_all()
+            metrics.group_failures.inc()
             self.recover(group, error)
             return
         for each, result in zip(group, results, strict=True):
             answer(each.future, result)
+        metrics.group_size.observe(len(group))
+        metrics.group_time.observe(time.monotonic() - began)
 
     def recover(self, group: list[Waiting], error: Exception) -> None:
         """Find the draft at fault, or tell the only one left."""

@@ -6,10 +6,12 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import DisallowedHost, RequestDataTooBig, SuspiciousOperation
+from django.db import Error as DatabaseProblem
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException, MethodNotAllowed
 
+from imsite.core import metrics
 from imsite.core.errors import AppError, Code, InvalidRequest, NotFound, Unavailable
 from imsite.core.strict import TooLarge
 
@@ -74,12 +76,14 @@ def on_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
     request = context["request"]
     known = as_app_error(error)
     if known.code is Code.INTERNAL:
-        log.error("unhandled error request_id=%s", request.request_id, exc_info=error)
+        log.error("unhandled error", exc_info=error)
     return failure(request, known)
 
 
 def as_app_error(error: Exception) -> AppError:
     """Return what a client may know of any exception."""
+    if isinstance(error, DatabaseProblem):
+        metrics.database_errors.labels(type(error).__name__).inc()
     match error:
         case AppError():
             return error

@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from imsite.core import metrics
 from imsite.core.errors import AppError, Code
 
 log = logging.getLogger("imsite.limits")
@@ -53,6 +54,7 @@ def hit(scope: str, key: str, *, cost: int = 1) -> None:
         # A batch larger than the whole budget passes when nothing else was asked, or it never could.
         wait = _wait(item, (scope, key), max(1, min(cost, item.amount)))
         if wait is not None:
+            metrics.limit_refusals.labels(scope).inc()
             raise RateLimited(retry_after=wait)
 
 
@@ -77,6 +79,7 @@ def _wait(item: RateLimitItem, ids: tuple[str, str], cost: int) -> float | None:
         else:
             _shared.answered()
             return wait
+    metrics.limit_fallbacks.inc()
     return _ask(_local.limiter(), item, ids, cost)
 
 
