@@ -46,6 +46,8 @@ class Door(APIView):
             response: HttpResponse = handler(self.request, *args, **kwargs)
         except Exception as error:
             response = on_exception(error, {"request": request})
+            if isinstance(error, NotAllowed):
+                response.headers["Allow"] = self._allow()
         return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -109,4 +111,7 @@ class Door(APIView):
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Say which methods there are."""
-        return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+        return HttpResponse(status=204, headers={"Allow": self._allow()})
+
+    def _allow(self) -> str:
+        return ", ".join(self.allowed_methods)

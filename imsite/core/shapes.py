@@ -15,7 +15,7 @@ MAX_ID = 2**53 - 1
 _DIGITS = re.compile(r"[0-9]{1,16}", re.ASCII)
 # Default_Ignorable holds the joiners, fillers and selectors; U+2800 is the blank Braille pattern.
 _BLANK = regex.compile(r"[\s\p{Cc}\p{Cf}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]*")
-_FIRST_DIGIT_OF_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", re.ASCII)
+_TO_THE_SECOND = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}", re.ASCII)
 
 T = TypeVar("T", bound="Shape")
 
@@ -67,7 +67,7 @@ def _id_list(value: Any) -> Any:
 
 
 def _time(value: Any) -> Any:
-    if not isinstance(value, str) or not _FIRST_DIGIT_OF_TIME.match(value):
+    if not isinstance(value, str) or not _TO_THE_SECOND.match(value):
         raise ValueError("must be a time as in RFC 3339")
     try:
         moment = datetime.fromisoformat(value.upper())
@@ -96,7 +96,7 @@ def at_most(top: int) -> AfterValidator:
 
 
 Digits = BeforeValidator(_digits)
-Limit = Annotated[int, Digits, Field(ge=1), at_most(200)]
+Limit = Annotated[int, Digits, Field(ge=1, le=MAX_ID), at_most(200)]
 
 
 class NoQuery(Shape):

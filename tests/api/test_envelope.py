@@ -49,6 +49,7 @@ def test_a_bad_request_id_is_replaced(given):
         "limit=1&limit=1",
         "unknown=1",
         "limit=99999999999999999999",
+        "limit=9007199254740992",
         "cursor=%00",
         "cursor=%ff",
         "cursor=%ed%a0%80",
@@ -67,6 +68,20 @@ def test_foreign_cursors_are_refused(alice, bob, cursor):
     cursor = bob.get("sync")["cursor"]
     assert alice.refused("GET", f"sync?cursor={cursor}") == "invalid_cursor"
     assert bob.refused("GET", f"conversations?cursor={cursor}") == "invalid_cursor"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "sync", {"GET", "HEAD", "OPTIONS"}),
+        ("DELETE", "conversations", {"GET", "HEAD", "OPTIONS", "POST"}),
+        ("HEAD", "accounts/login", {"OPTIONS", "POST"}),
+    ],
+)
+def test_a_refused_method_is_told_the_others(method, path, allowed):
+    response = http.generic(method, f"/api/v1/{path}")
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) == allowed
 
 
 def test_limits_are_clamped(alice):
