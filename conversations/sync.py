@@ -104,6 +104,7 @@ def _first(user_id: int, place: Position | None, limit: int, *, reset: bool) -> 
         then = Position(epoch, start, start, (str(last[0]), last[1]), first=True)
     else:
         then = Position(epoch, start)
+        more = place is not None and _left_behind(user_id, then)
     return _answer(user_id, page, then, more=more, reset=reset)
 
 
@@ -122,7 +123,16 @@ def _since(user_id: int, place: Position, text: str, limit: int) -> Changes:
         return Changes(text, [], False, False, _digest([text]))
     start = horizon if place.start is None else place.start
     then = _next(place, page, start, epoch, more=more)
+    more = more or (bool(at) and _left_behind(user_id, then))
     return _answer(user_id, page, then, more=more, reset=False)
+
+
+def _left_behind(user_id: int, then: Position) -> bool:
+    """Say whether heads changed where a pass of several pages had already been."""
+    params = [user_id, then.since, len(then.shown) + 1]
+    found = rows.fetch(_sql(rows.vendor(), False, False), params)
+    page, _ = _cut(found, len(found))
+    return any(_pair(row) not in then.shown for row in page)
 
 
 def _next(
