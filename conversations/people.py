@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from conversations import members, pings
-from conversations.models import Membership
+from conversations.models import JoinRequest, Membership
 from imsite.core import clock, stamps
 
 
@@ -30,22 +30,30 @@ def closing(user_id: int, *, now: datetime) -> None:
 
 
 def exported(user_id: int) -> dict[str, Any]:
-    """Return every membership there was."""
+    """Return every membership there was, and the requests for more."""
     seats = Membership.objects.filter(user_id=user_id).select_related("conversation")
+    asked = JoinRequest.objects.filter(user_id=user_id).values_list("conversation_id", "created_at")
     return {
-        "memberships": [
-            {
-                "conversation_id": seat.conversation_id,
-                "title": seat.conversation.title,
-                "state": seat.state,
-                "role": seat.role,
-                "nickname": seat.nickname,
-                "notify": seat.notify,
-                "joined_at": clock.wire(seat.joined_at),
-                "read_seq": seat.read_seq,
-            }
-            for seat in seats
-        ]
+        "memberships": [_seat(each) for each in seats],
+        "join_requests": [
+            {"conversation_id": conversation_id, "created_at": clock.wire(created_at)}
+            for conversation_id, created_at in asked
+        ],
+    }
+
+
+def _seat(seat: Membership) -> dict[str, Any]:
+    state = "dissolved" if seat.conversation.dissolved_at else seat.state
+    return {
+        "conversation_id": seat.conversation_id,
+        # Who is no longer in it may not learn what it is called by now.
+        "title": seat.conversation.title if state == "active" else None,
+        "state": state,
+        "role": seat.role,
+        "nickname": seat.nickname,
+        "notify": seat.notify,
+        "joined_at": clock.wire(seat.joined_at),
+        "read_seq": seat.read_seq,
     }
 
 

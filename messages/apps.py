@@ -11,7 +11,9 @@ class MessagesConfig(AppConfig):
 
     def ready(self) -> None:
         """Give conversations the log without their knowing it (docs/decisions, group notices)."""
+        from accounts import following
         from conversations import logbook
-        from messages import ledger
+        from messages import ledger, people
 
         logbook.register(ledger.Ledger())
+        following.register(people)
