@@ -61,6 +61,23 @@ class Talk:
         self.parted = min(self.parted, parted) if self.people else parted
         self.people[person.id] = person
 
+    def tell(self, conversation_id: int, ping: TalkPing) -> None:
+        """Tell everybody here; each only what is new, and not his own."""
+        moved = ping.seq > self.seq
+        self.seq = max(self.seq, ping.seq)
+        for person in list(self.people.values()):
+            for watcher in list(person.watchers):
+                if moved:
+                    watcher.moved(conversation_id, ping.seq)
+                if ping.sync:
+                    watcher.sync()
+                for user_id, seq in ping.reads.items():
+                    if user_id != person.id:
+                        watcher.read(conversation_id, user_id, seq)
+                for user_id in ping.typing:
+                    if user_id != person.id:
+                        watcher.typing(conversation_id, user_id)
+
 
 class Person:
     """A user with watchers here, or who had some a moment ago."""

@@ -160,7 +160,7 @@ class Hub:
         if talk is None or not talk.people:
             return
         if not talk.checking and ping.parted <= talk.parted:
-            _tell(talk, conversation_id, ping)
+            talk.tell(conversation_id, ping)
             return
         talk.held.merge(ping)
         if not talk.checking:
@@ -178,7 +178,7 @@ class Hub:
                 if talk.people.keys() <= asked:
                     talk.parted = max(talk.parted, parted)
             held, talk.held = talk.held, TalkPing()
-            _tell(talk, conversation_id, held)
+            talk.tell(conversation_id, held)
         except Exception as error:
             # The next sweep sees the parting again, and closes all if nobody can be asked.
             log.warning("who may read could not be asked: %s", type(error).__name__)
@@ -254,24 +254,6 @@ class Hub:
                 groups.append(f"c.{conversation_id}")
         if groups:
             await self.ear.leave(groups)
-
-
-def _tell(talk: Talk, conversation_id: int, ping: TalkPing) -> None:
-    """Tell everybody in a conversation; each only what is new or not his own."""
-    moved = ping.seq > talk.seq
-    talk.seq = max(talk.seq, ping.seq)
-    for person in list(talk.people.values()):
-        for watcher in list(person.watchers):
-            if moved:
-                watcher.moved(conversation_id, ping.seq)
-            if ping.sync:
-                watcher.sync()
-            for user_id, seq in ping.reads.items():
-                if user_id != person.id:
-                    watcher.read(conversation_id, user_id, seq)
-            for user_id in ping.typing:
-                if user_id != person.id:
-                    watcher.typing(conversation_id, user_id)
 
 
 _hub: Hub | None = None
