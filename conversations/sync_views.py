@@ -4,7 +4,7 @@ from hashlib import blake2b
 from typing import Annotated
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseNotModified
 
 from accounts.auth import Request
 from conversations import sync
@@ -36,7 +36,7 @@ class Sync(Door):
         total = None if found.quiet else sync.unread_total(user_id)
         etag = self.etag(found.mark, query.messages, total)
         if etag in request.META.get("HTTP_IF_NONE_MATCH", ""):
-            return self.marked(HttpResponse(status=304), etag, found.quiet)
+            return self.marked(HttpResponseNotModified(), etag, found.quiet)
         if query.messages:
             sync.with_items(found, query.messages)
         if total is None:

@@ -121,3 +121,11 @@ def test_bad_credentials_are_401(header):
     assert response.status_code == 401
     assert response.json()["error"] in ("not_authenticated", "token_invalid")
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_nothing_new_has_neither_body_nor_media_type(alice):
+    etag = alice.request("GET", "sync").headers["ETag"]
+    response = alice.request("GET", "sync", **{"If-None-Match": etag})
+    assert (response.status_code, response.content) == (304, b"")
+    assert response.headers["ETag"] == etag
+    assert "Content-Type" not in response.headers
