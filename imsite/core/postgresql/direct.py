@@ -53,8 +53,10 @@ class Line:
         self.loader = Transformer(connection)
         self.names: dict[str, bytes] = {}
         self.count = 0
-        self.reading = select.poll()
+        self.reading, self.sending = select.poll(), select.poll()
         self.reading.register(self.pgconn.socket, select.POLLIN)
+        # It may have something to say while it takes a long question, and must be let.
+        self.sending.register(self.pgconn.socket, select.POLLIN | select.POLLOUT)
         self.patience = settings.IM_DB_PATIENCE * 1000
 
     def holds(self, sql: str) -> bool:
@@ -86,8 +88,9 @@ class Line:
     def answer(self) -> Any:
         """Wait for the one result and return it; raise what the server says is wrong."""
         pgconn = self.pgconn
-        while pgconn.flush() or pgconn.is_busy():
-            if not self.reading.poll(self.patience):
+        while (unsent := pgconn.flush()) or pgconn.is_busy():
+            ready = self.sending if unsent else self.reading
+            if not ready.poll(self.patience):
                 # Whatever it still answers belongs to no question any more.
                 pgconn.finish()
                 raise OperationalError("the server does not answer")
