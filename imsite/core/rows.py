@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connection, connections
 
-from imsite.core import stamps
+from imsite.core import sqlite, stamps
 from imsite.core.postgresql import direct
 
 
@@ -20,13 +20,13 @@ def insert(
         return
     head = f"INSERT INTO {table} ({', '.join(columns)}) "
     tail = " ON CONFLICT DO NOTHING" if skip else ""
+    if stamps.is_sqlite():
+        one = f"VALUES ({', '.join(['%s'] * len(columns))})"
+        _each(head + one + tail, rows)
+        return
+    source = _unnest([_types(table)[name] for name in columns])
     with connection.cursor() as cursor:
-        if stamps.is_sqlite():
-            one = f"VALUES ({', '.join(['%s'] * len(columns))})"
-            cursor.executemany(head + one + tail, rows)
-        else:
-            source = _unnest([_types(table)[name] for name in columns])
-            cursor.execute(f"{head} SELECT * FROM {source}{tail}", _turned(rows))
+        cursor.execute(f"{head} SELECT * FROM {source}{tail}", _turned(rows))
 
 
 def update(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:
@@ -37,21 +37,27 @@ def update(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]
     """
     if not rows:
         return
+    if stamps.is_sqlite():
+        sets = ", ".join(f"{name} = {sql.format(v='%s')}" for name, sql in columns.items())
+        _each(f"UPDATE {table} SET {sets} WHERE id = %s", rows)
+        return
+    sets = ", ".join(
+        f"{name} = {sql.format(v=f'v.v{n}')}" for n, (name, sql) in enumerate(columns.items())
+    )
+    source = _unnest([_types(table)[name] for name in (*columns, "id")])
+    names = ", ".join(f"v{n}" for n in range(len(columns)))
     with connection.cursor() as cursor:
-        if stamps.is_sqlite():
-            sets = ", ".join(f"{name} = {sql.format(v='%s')}" for name, sql in columns.items())
-            cursor.executemany(f"UPDATE {table} SET {sets} WHERE id = %s", rows)
-        else:
-            sets = ", ".join(
-                f"{name} = {sql.format(v=f'v.v{n}')}"
-                for n, (name, sql) in enumerate(columns.items())
-            )
-            source = _unnest([_types(table)[name] for name in (*columns, "id")])
-            names = ", ".join(f"v{n}" for n in range(len(columns)))
-            cursor.execute(
-                f"UPDATE {table} SET {sets} FROM {source} AS v({names}, id) WHERE {table}.id = v.id",
-                _turned(rows),
-            )
+        cursor.execute(
+            f"UPDATE {table} SET {sets} FROM {source} AS v({names}, id) WHERE {table}.id = v.id",
+            _turned(rows),
+        )
+
+
+def _each(sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Run a statement for each row on SQLite, where a statement more costs no round trip."""
+    if not sqlite.change(connections["default"], sql, rows):
+        with connection.cursor() as cursor:
+            cursor.executemany(sql, rows)
 
 
 def values(rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
@@ -126,9 +132,8 @@ def _types(table: str) -> dict[str, str]:
 def fetch(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Return all rows of a query."""
     wrapper = connections["default"]
-    found: list[tuple[Any, ...]] | None = None
-    if not stamps.is_sqlite():
-        found = direct.fetch(wrapper, sql, params)
+    straight = sqlite if stamps.is_sqlite() else direct
+    found: list[tuple[Any, ...]] | None = straight.fetch(wrapper, sql, params)
     if found is None:
         with wrapper.cursor() as cursor:
             cursor.execute(sql, params)
