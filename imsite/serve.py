@@ -2,17 +2,22 @@
 
 import asyncio
 import os
+import secrets
 import socket
 import sys
+from http import HTTPStatus
 from typing import Any
 
 import django
+import httptools
+import orjson
 import uvicorn
 from django.conf import settings
 from django.urls import get_resolver
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from imsite.core import leaving
+from imsite.core.errors import Code
 
 # Bytes of request line and headers; browsers stay below 16 KiB.
 MAX_HEAD = 65_536
@@ -61,6 +66,13 @@ class BoundedHttp(HttpToolsProtocol):
         elif self._deadline is None:
             self._deadline = self.loop.call_later(HEAD_TIMEOUT, self._late)
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser cannot read, in the envelope: it may have been meant for the API."""
+        unknown = isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError)
+        code = Code.METHOD_NOT_ALLOWED if unknown else Code.INVALID_REQUEST
+        self.transport.write(_refusal(code, msg))
+        self.transport.close()
+
     def _stop_clock(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
@@ -70,6 +82,24 @@ class BoundedHttp(HttpToolsProtocol):
         self._deadline = None
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def _refusal(code: Code, message: str) -> bytes:
+    """Return a whole answer; the path is not known, so all methods of the API are named."""
+    request_id = secrets.token_hex(8)
+    said = {"code": code.value, "error": code.slug, "message": message, "data": None}
+    body = orjson.dumps(said | {"request_id": request_id})
+    head = [
+        f"HTTP/1.1 {code.status} {HTTPStatus(code.status).phrase}",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        "cache-control: private, no-store",
+        f"x-request-id: {request_id}",
+        "connection: close",
+    ]
+    if code is Code.METHOD_NOT_ALLOWED:
+        head.append("allow: GET, POST, HEAD, OPTIONS")
+    return "\r\n".join([*head, "", ""]).encode() + body
 
 
 class Server(uvicorn.Server):

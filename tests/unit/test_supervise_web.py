@@ -1,6 +1,7 @@
 """The web process gives up on request heads that do not end, and on nothing else."""
 
 import asyncio
+import json
 
 import pytest
 import uvicorn
@@ -83,3 +84,21 @@ async def test_a_second_request_on_the_same_connection_has_the_same_bounds(port)
     first = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     found = await answer(port, first, b"GET / HTTP/1.1\r\nX: ")
     assert found.count(b"HTTP/1.1 200") == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "error"),
+    [
+        (b"BREW /api/v1/sync HTTP/1.1\r\n\r\n", 405, "method_not_allowed"),
+        (b"GET /api/v1/\xff HTTP/1.1\r\n\r\n", 400, "invalid_request"),
+        (b"POST /api/v1/sync HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400, "invalid_request"),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_in_the_envelope(port, head, status, error):
+    found, _, body = (await answer(port, head)).partition(b"\r\n\r\n")
+    assert found.startswith(b"HTTP/1.1 %d " % status)
+    assert b"cache-control: private, no-store" in found
+    said = json.loads(body)
+    assert set(said) == {"code", "error", "message", "data", "request_id"}
+    assert (said["code"] // 100, said["error"]) == (status, error)
+    assert f"x-request-id: {said['request_id']}".encode() in found
