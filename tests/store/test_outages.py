@@ -32,9 +32,8 @@ def user(cluster, valkey, tmp_path_factory) -> Iterator[User]:
     folder: Path = tmp_path_factory.mktemp("outage")
     migrate(cluster.url("im"), folder)
     timeout = {"IM_DB_STATEMENT_TIMEOUT": str(int(STATEMENT * 1000)), "IM_REDIS_URL": valkey}
-    with server_on(cluster, folder, **timeout) as base:
-        with closing(User(base, "alice")) as alice:
-            yield alice
+    with server_on(cluster, folder, **timeout) as base, closing(User(base, "alice")) as alice:
+        yield alice
 
 
 @pytest.fixture(scope="module")
