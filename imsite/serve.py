@@ -1,4 +1,4 @@
-"""The web process: uvicorn with our limits, on an address of its own or on a socket handed over."""
+"""The web process: uvicorn with our limits, or daphne, on an address of its own or a socket handed over."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import secrets
 import socket
 import sys
 from http import HTTPStatus
+from importlib import import_module
 from typing import Any
 
 import django
@@ -142,6 +143,23 @@ def warm_up() -> None:
     get_resolver().url_patterns  # noqa: B018 - reading it imports every door
 
 
+def serve_uvicorn(listener: socket.socket | None) -> None:
+    """Serve with uvicorn on a listening socket, else on IM_HOST and PORT, until SIGTERM."""
+    if listener is None:
+        Server(config(host=settings.IM_HOST, port=settings.PORT)).run()
+    else:
+        Server(config()).run(sockets=[listener])
+
+
+def serve(listener: socket.socket | None = None) -> None:
+    """Serve on a listening socket, else on IM_HOST and PORT, with the server of IM_ASGI_SERVER."""
+    if settings.IM_ASGI_SERVER == "daphne":
+        # Named, not imported: it brings Twisted, and an event loop of its own.
+        import_module("imsite.serve_daphne").serve_daphne(listener)
+    else:
+        serve_uvicorn(listener)
+
+
 def main() -> None:
     """Serve on the listening socket whose number is the first argument, else on IM_HOST and PORT.
 
@@ -151,9 +169,9 @@ def main() -> None:
     if len(sys.argv) > 1:
         listener, gate = (int(number) for number in sys.argv[1:])
         os.read(gate, 1)
-        Server(config()).run(sockets=[socket.socket(fileno=listener)])
+        serve(socket.socket(fileno=listener))
     else:
-        Server(config(host=settings.IM_HOST, port=settings.PORT)).run()
+        serve()
 
 
 if __name__ == "__main__":

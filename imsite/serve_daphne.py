@@ -1,0 +1,99 @@
+"""Serves with daphne, and makes it leave in order.
+
+Daphne itself ends on SIGTERM without a word to sockets and requests, and trips over a request that
+was answered a moment ago (4.2.3); so the signal is ours, and its reactor stops when all are gone.
+"""
+
+import asyncio
+import signal
+import socket
+import time
+from typing import Any
+
+# The first, because it installs Twisted's reactor.
+from daphne.server import Server  # isort: skip
+from django.conf import settings
+from twisted.internet import defer, reactor
+
+from conversations import hub
+from imsite import asgi
+from imsite.core import leaving
+
+# Bytes of a frame and of a message: the contract refuses what is longer than 32 KiB by itself.
+MAX_FRAME = 65_536
+# Seconds that requests in flight have after the signal.
+PATIENCE = 9.0
+_TICK = 0.05
+_NEVER = 2**31
+
+
+class LeavingServer(Server):  # type: ignore[misc]  # it has no types
+    """Daphne that answers requests and closes sockets before it ends."""
+
+    def leave(self) -> None:
+        """Take no more connections, close sockets with 1012, and stop when requests are answered."""
+        for listener in self.listeners:
+            listener.addCallback(lambda port: port.stopListening())
+        leaving.begin()
+        hub.dismiss(sockets=True)
+        self._stop_when_done(time.monotonic() + PATIENCE)
+
+    def _stop_when_done(self, deadline: float) -> None:
+        busy = any("disconnected" not in details for details in self.connections.values())
+        if busy and time.monotonic() < deadline:
+            loop().call_later(_TICK, self._stop_when_done, deadline)
+        else:
+            self.stop()
+
+    def kill_all_applications(self) -> "defer.Deferred[Any]":
+        """Cancel what still runs: not every connection has an application, as daphne believes."""
+        running = [
+            details["application_instance"]
+            for details in self.connections.values()
+            if "application_instance" in details
+        ]
+        for application in running:
+            application.cancel()
+        ended = asyncio.gather(*running, return_exceptions=True) if running else None
+        return defer.Deferred.fromFuture(ended) if ended else defer.succeed(None)
+
+
+def loop() -> asyncio.AbstractEventLoop:
+    """Return the reactor's loop, which is the only one."""
+    return asyncio.get_event_loop()
+
+
+def server(endpoint: str) -> LeavingServer:
+    """Return how we run daphne."""
+    return LeavingServer(
+        asgi.application,
+        endpoints=[endpoint],
+        signal_handlers=False,
+        # Our own heartbeat tells the client apart from its proxy, and a socket may live for ever.
+        ping_interval=_NEVER,
+        websocket_timeout=-1,
+        websocket_max_message_size=MAX_FRAME,
+        websocket_max_frame_size=MAX_FRAME,
+        server_name="",
+        verbosity=0,
+    )
+
+
+def endpoint(listener: socket.socket | None) -> str:
+    """Return where to listen, as Twisted spells it."""
+    if listener is not None:
+        return f"fd:fileno={listener.fileno()}"
+    host = settings.IM_HOST.replace(":", "\\:")
+    return f"tcp:port={settings.PORT}:interface={host}"
+
+
+def serve_daphne(listener: socket.socket | None) -> None:
+    """Serve on a listening socket, else on IM_HOST and PORT, until SIGTERM."""
+    daphne = server(endpoint(listener))
+
+    def listen_to_signals() -> None:
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop().add_signal_handler(signum, daphne.leave)
+
+    reactor.callWhenRunning(listen_to_signals)
+    daphne.run()
