@@ -33,8 +33,17 @@ def test_it_answers_with_the_place_and_the_log_holds_it(talk, alice, bob):
 def test_a_stranger_cannot_tell_absent_from_forbidden(talk, carol):
     answers = []
     for path in (talk.path, "conversations/999999999"):
-        for method, route in [("GET", ""), ("POST", "/messages"), ("GET", "/messages"), ("POST", "/read")]:
-            body = {"/messages": message(), "/read": {"seq": 1}}.get(route) if method == "POST" else None
+        for method, route in [
+            ("GET", ""),
+            ("POST", "/messages"),
+            ("GET", "/messages"),
+            ("POST", "/read"),
+        ]:
+            body = (
+                {"/messages": message(), "/read": {"seq": 1}}.get(route)
+                if method == "POST"
+                else None
+            )
             response = carol.request(method, path + route, body, **{"X-Request-Id": "same"})
             assert response.status_code == 404
             answers.append(response.content)

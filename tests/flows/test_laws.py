@@ -195,7 +195,9 @@ def test_paging_equals_reading_all(talk, alice, bob, limit, view):
 def test_a_retry_is_the_first_answer(talk, alice):
     message = {"client_id": str(uuid.uuid4()), "text": "once"}
     first = alice.post(f"{talk.path}/messages", message)
-    again = alice.post(f"{talk.path}/messages", message | {"client_id": message["client_id"].upper()})
+    again = alice.post(
+        f"{talk.path}/messages", message | {"client_id": message["client_id"].upper()}
+    )
     assert again == first | {"duplicate": True}
     assert alice.refused("POST", f"{talk.path}/messages", message | {"text": "twice"}) == (
         "client_id_conflict"
