@@ -39,8 +39,10 @@ $(STAMP): requirements.lock
 run: $(STAMP)  ## Serve on http://127.0.0.1:8000 (PORT, IM_HOST, IM_DATA_DIR); Ctrl-C stops it
 	@exec $(BIN)/python -m imsite.supervise
 
-test: $(STAMP)  ## Run the tests (ARGS="-k sync -x")
+# Both engines, each with a closing line of its own; the second time what touches the database.
+test: $(STAMP)  ## Run the tests on SQLite, then PostgreSQL (ARGS="tests/store -k sync -x")
 	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --engine=postgresql $(or $(ARGS),tests/store tests/flows tests/api)
 
 check: $(STAMP)  ## Format, lint, types, imports, migrations, architecture
 	$(BIN)/ruff format --check .

@@ -1,7 +1,8 @@
 """Serves with daphne, and makes it leave in order.
 
-Daphne itself ends on SIGTERM without a word to sockets and requests, and trips over a request that
-was answered a moment ago (4.2.3); so the signal is ours, and its reactor stops when all are gone.
+Daphne itself ends on SIGTERM without a word to sockets and requests, trips over a request that was
+answered a moment ago, and cannot send the close codes of a server (4.2.3); so the signal and these
+codes are ours, and its reactor stops when all are gone.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any
 
 # The first, because it installs Twisted's reactor.
 from daphne.server import Server  # isort: skip
+from autobahn.websocket.protocol import WebSocketProtocol
 from django.conf import settings
 from twisted.internet import defer, reactor
 
@@ -25,15 +27,46 @@ MAX_FRAME = 65_536
 PATIENCE = 9.0
 _TICK = 0.05
 _NEVER = 2**31
+# Going away, restarting, overloaded.
+_SERVER_CODES = frozenset({1001, 1012, 1013})
 
 
 class LeavingServer(Server):  # type: ignore[misc]  # it has no types
     """Daphne that answers requests and closes sockets before it ends."""
 
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._ports: list[Any] = []
+        self._leaving = False
+
+    def listen_success(self, port: Any) -> None:
+        """Remember where we listen."""
+        super().listen_success(port)
+        self._ports.append(port)
+
+    def protocol_connected(self, protocol: Any) -> None:
+        """Count a request or socket; once we leave, its connection ends with it."""
+        super().protocol_connected(protocol)
+        if self._leaving and hasattr(protocol, "channel"):
+            protocol.channel.persistent = False
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """Pass on what the application says; close codes that autobahn keeps for itself, too."""
+        code = message.get("code")
+        is_open = getattr(protocol, "state", None) == WebSocketProtocol.STATE_OPEN
+        if message["type"] == "websocket.close" and code in _SERVER_CODES and is_open:
+            protocol.sendCloseFrame(code=code, isReply=False)
+        else:
+            await super().handle_reply(protocol, message)
+
     def leave(self) -> None:
         """Take no more connections, close sockets with 1012, and stop when requests are answered."""
-        for listener in self.listeners:
-            listener.addCallback(lambda port: port.stopListening())
+        self._leaving = True
+        for port in self._ports:
+            port.stopListening()
+        for protocol in self.connections:
+            if hasattr(protocol, "channel"):
+                protocol.channel.persistent = False
         leaving.begin()
         hub.dismiss(sockets=True)
         self._stop_when_done(time.monotonic() + PATIENCE)

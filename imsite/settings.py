@@ -265,6 +265,8 @@ LOGGING = {
         "django.request": {"filters": ["unhandled"]},
         # They have handlers of their own, and lines that quote whole URLs.
         **dict.fromkeys(["django.server", "uvicorn", "uvicorn.error", "uvicorn.access"], _QUIET),
+        # Anyone can make one, with a stack each time.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
     },

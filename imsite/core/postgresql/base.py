@@ -34,6 +34,10 @@ class Patient(Connection[Any]):
             raise OperationalError("the server does not answer") from None
 
 
+    def __del__(self) -> None:
+        """Go quietly: a thread that ends takes its connection along, and libpq hangs up by itself."""
+
+
 class SchemaEditor(DatabaseSchemaEditor):
     """Migrations take the time they need."""
 
