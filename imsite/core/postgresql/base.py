@@ -33,7 +33,6 @@ class Patient(Connection[Any]):
             self.close()
             raise OperationalError("the server does not answer") from None
 
-
     def __del__(self) -> None:
         """Go quietly: a thread that ends takes its connection along, and libpq hangs up by itself."""
 
