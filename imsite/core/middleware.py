@@ -48,18 +48,14 @@ class RequestId:
         logs.request_id.set(made)
         response = self.get_response(request)
         response.headers["X-Request-Id"] = made
-        self.answered(request, began, response)
-        logs.request_id.set("")
-        return response
-
-    def answered(self, request: HttpRequest, began: float, response: HttpResponse) -> None:
-        """Count the request, and write its line where there is one."""
         seconds = time.perf_counter() - began
         status, found = response.status_code, request.resolver_match
         route = found.route if found else None
         metrics.answered(route, request.method or "", status, seconds)
         if self.notes_all or status >= 500 or seconds > _SLOW:
             _note(request, response, route, seconds)
+        logs.request_id.set("")
+        return response
 
 
 def _note(request: HttpRequest, response: HttpResponse, route: str | None, seconds: float) -> None:
