@@ -62,6 +62,7 @@ class Watch:
 _watch: list[Watch] = []
 # Set when a connection was made: what it leads to may be another database than before.
 _new = threading.Event()
+_PART = 20_000
 _TABLES = ("conversations_conversation", "conversations_membership")
 
 
@@ -116,6 +117,15 @@ def renew(epoch: str) -> None:
     with transaction.atomic():
         fresh = {"epoch": secrets.token_hex(8), "origin": stamps.origin()}
         if Site.objects.filter(pk=1, epoch=epoch).update(**fresh) and not stamps.is_sqlite():
-            rows.execute("SET LOCAL statement_timeout = 0")
             for table in _TABLES:
-                rows.execute(f"UPDATE {table} SET stamp = 0 WHERE stamp >= %s", [stamps.take()])
+                _forget_stamps(table, since=stamps.take())
+
+
+def _forget_stamps(table: str, *, since: int) -> None:
+    """Part by part, so that no statement takes longer than statements may."""
+    [(top,)] = rows.fetch(f"SELECT coalesce(max(id), 0) FROM {table}")
+    for low in range(0, top, _PART):
+        rows.execute(
+            f"UPDATE {table} SET stamp = 0 WHERE id > %s AND id <= %s AND stamp >= %s",
+            [low, low + _PART, since],
+        )

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,16 +53,18 @@ def binaries() -> Path:
 class Cluster:
     """A PostgreSQL of our own in a temporary folder; `url()` says where it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, stack: ExitStack) -> None:
+        """Make it; `stack` removes it, also if it cannot be made."""
         found = binaries().resolve()
         self.home = Path(tempfile.mkdtemp(prefix="im-pg-", dir=_short_tmp()))
+        self.process: subprocess.Popen[bytes] | None = None
+        stack.callback(self.remove)
         self.owner = pwd.getpwnam("nobody") if os.getuid() == 0 else None
         # Others may pass through, to the data folder that only its owner may read.
         self.home.chmod(0o711)
         self.bin = self._reachable(found)
         self.data, self.run = self._own("data"), self._own("run")
         self.port = _free_port()
-        self.process: subprocess.Popen[bytes] | None = None
         self._init()
 
     def url(self, database: str = "postgres", *, tcp: bool = False) -> str:
@@ -214,11 +216,9 @@ class Cluster:
 @contextmanager
 def running(**options: str) -> Iterator[Cluster]:
     """Run a cluster for as long as the block; options as for `Cluster.start`."""
-    cluster = Cluster()
-    try:
+    with ExitStack() as stack:
+        cluster = Cluster(stack)
         yield cluster.start(**options)
-    finally:
-        cluster.remove()
 
 
 @contextmanager

@@ -24,16 +24,19 @@ _REST = 1.0
 class Patient(Connection[Any]):
     """A connection that gives up on a server which is there but does not answer."""
 
+    # Seconds; None for as long as it takes.
+    patience: float | None = settings.IM_DB_PATIENCE
+
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for the server, but never longer than a statement may take."""
         try:
-            return super().wait(gen, interval, timeout or settings.IM_DB_PATIENCE)
+            return super().wait(gen, interval, timeout or self.patience)
         except _WaitTimeout:
             # Whatever it still answers belongs to no question any more.
             self.close()
             raise OperationalError("the server does not answer") from None
 
-    def __del__(self) -> None:
+    def __del__(self, *_: Any) -> None:
         """Go quietly: a thread that ends takes its connection along, and libpq hangs up by itself."""
 
 
@@ -43,12 +46,14 @@ class SchemaEditor(DatabaseSchemaEditor):
     def __enter__(self) -> Any:
         entered = super().__enter__()
         self.execute("SET statement_timeout = 0", None)
+        self.connection.connection.patience = None
         return entered
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
         if self.connection.is_usable():
             self.execute("RESET statement_timeout", None)
+            self.connection.connection.patience = settings.IM_DB_PATIENCE
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
