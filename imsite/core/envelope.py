@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from django.core.exceptions import DisallowedHost, RequestDataTooBig, SuspiciousOperation
 from django.db import Error as DatabaseProblem
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException, MethodNotAllowed
 
@@ -89,7 +89,8 @@ def as_app_error(error: Exception) -> AppError:
             return error
         case Http404():
             return NotFound()
-        case OperationalError() | InterfaceError():
+        # Internal: read-only after a failover, or a transaction that the server gave up.
+        case OperationalError() | InterfaceError() | InternalError():
             log.error("database unavailable", exc_info=error)
             return Unavailable(retry_after=1.0)
         case MethodNotAllowed():
