@@ -10,9 +10,11 @@ restored elsewhere is known whatever its transaction ids; asked whenever a conne
 """
 
 import json
+import logging
 import secrets
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -22,6 +24,7 @@ from django.db.backends.signals import connection_created
 from conversations.models import Site
 from imsite.core import rows, stamps
 
+log = logging.getLogger("imsite.site")
 # Seconds between writes of the file: what a restore takes back must be older than this to be seen.
 _EVERY = 5.0
 
@@ -55,8 +58,14 @@ class Watch:
 
     def _keep(self) -> None:
         draft = self.path.with_suffix(f".{secrets.token_hex(4)}")
-        draft.write_text(json.dumps({"epoch": self.epoch, "stamp": self.stamp}))
-        draft.replace(self.path)
+        try:
+            draft.write_text(json.dumps({"epoch": self.epoch, "stamp": self.stamp}))
+            draft.replace(self.path)
+        except OSError as error:
+            # A full disk must not keep anybody from reading; what the process knows still watches.
+            log.warning("the watch file cannot be written: %s", error)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
 
 
 _watch: list[Watch] = []

@@ -12,6 +12,9 @@ from imsite.core import clock
 from imsite.core.doors import Door
 from imsite.core.shapes import Limit, PageQuery, QueryInt, at_most
 
+# Items in one answer: with more of them asked for, it shows fewer heads at once.
+_MOST_ITEMS = 2_000
+
 
 class Sync(Door):
     """Pull every head that changed since a cursor."""
@@ -32,7 +35,8 @@ class Sync(Door):
         """
         query = self.query(self.Query)
         user_id = request.user.user_id
-        found = sync.changes(user_id, cursor_text=query.cursor, limit=query.limit)
+        limit = min(query.limit, _MOST_ITEMS // max(1, query.messages))
+        found = sync.changes(user_id, cursor_text=query.cursor, limit=limit)
         total = None if found.quiet else sync.unread_total(user_id)
         etag = self.etag(found.mark, query.messages, total)
         if etag in request.META.get("HTTP_IF_NONE_MATCH", ""):

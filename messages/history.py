@@ -1,6 +1,6 @@
 """Pages of a log: ranges of stored items that prove what they cover (design §5)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -18,6 +18,9 @@ _WINDOW = """SELECT c.kind, c.head_seq, c.floor_seq, c.history, m.visible_from, 
  WHERE m.user_id = %s AND m.conversation_id {test}
    AND m.state = 'active' AND c.dissolved_at IS NULL"""
 _SHOWN = f"kind NOT IN ({', '.join(repr(name) for name in sorted(CHANGES))})"
+# Pages of several logs: items read at once, and bytes after which the rest is left for the next time.
+_AT_ONCE = 1_000
+_ENOUGH = 8 * 2**20
 _RANGE = f"SELECT wire FROM {_TABLE} WHERE id > %s AND id <= %s ORDER BY id"
 
 
@@ -40,6 +43,10 @@ class Window:
     def holds(self, seq: int) -> bool:
         """Say whether this entry may be read."""
         return self.floor_seq < seq <= self.last_seq
+
+
+# A window and a range in it: low < seq <= high.
+Span = tuple[Window, int, int]
 
 
 def _window(conversation_id: int, row: Sequence[object]) -> Window:
@@ -89,21 +96,36 @@ def page_at(user_id: int, conversation_id: int, *, moment: datetime, ask: Ask) -
 
 
 def pages(user_id: int, places: dict[int, int], *, limit: int) -> bytes:
-    """Return `{"ID": page | null}` for several conversations at once, each after its seq."""
+    """Return `{"ID": page | null}` for several conversations at once, each after its seq.
+
+    Once the answer is very large, the pages that are left are empty and say `has_after`.
+    """
     windows = readable_many(user_id, list(places))
-    spans = [_after(windows[each], places[each], limit) for each in windows]
-    found = ranges(
-        [(w.conversation_id, *span) for w, span in zip(windows.values(), spans, strict=True)]
-    )
-    parts = []
-    for conversation_id in places:
-        window = windows.get(conversation_id)
-        body = b"null"
-        if window:
-            low, high = _after(window, places[conversation_id], limit)
-            body = _render(window, found.get(conversation_id, []), low, high)
-        parts.append(b'"%d":%s' % (conversation_id, body))
-    return b"{%s}" % b",".join(parts)
+    spans = [(windows[c], *_after(windows[c], places[c], limit)) for c in places if c in windows]
+    bodies = dict.fromkeys(places, b"null")
+    size = 0
+    for portion in _portions(spans):
+        full = size >= _ENOUGH
+        found = {} if full else ranges([(w.conversation_id, a, b) for w, a, b in portion])
+        for window, low, high in portion:
+            wires = found.get(window.conversation_id, [])
+            body = _render(window, wires, low, low if full else high)
+            bodies[window.conversation_id] = body
+            size += len(body) if wires else 0
+    return b"{%s}" % b",".join(b'"%d":%s' % each for each in bodies.items())
+
+
+def _portions(spans: Iterable[Span]) -> Iterator[list[Span]]:
+    """Cut spans into lists of at most `_AT_ONCE` items, but for a single span that is longer."""
+    portion: list[Span] = []
+    count = 0
+    for span in spans:
+        count += span[2] - span[1]
+        if portion and count > _AT_ONCE:
+            yield portion
+            portion, count = [], span[2] - span[1]
+        portion.append(span)
+    yield portion
 
 
 def _page(window: Window, ask: Ask) -> bytes:

@@ -137,17 +137,18 @@ def send(draft: Draft) -> Receipt:
 def send_many(drafts: list[Draft]) -> list[log.Result]:
     """Append drafts in this order; a refused one gets its error and fails no other."""
     results: list[log.Result] = []
+    until = time.monotonic() + _PATIENCE
     for future in the_writer().submit(drafts):
         try:
-            results.append(wait(future))
+            results.append(wait(future, patience=max(0.0, until - time.monotonic())))
         except AppError as error:
             results.append(error)
     return results
 
 
-def wait(future: "Future[Receipt]") -> Receipt:
-    """Return the receipt; raise Unavailable when the database takes too long."""
+def wait(future: "Future[Receipt]", *, patience: float = _PATIENCE) -> Receipt:
+    """Return the receipt; raise Unavailable when the database takes more than `patience` seconds."""
     try:
-        return future.result(timeout=_PATIENCE)
+        return future.result(timeout=patience)
     except TimeoutError as error:
         raise Unavailable(retry_after=1.0) from error
