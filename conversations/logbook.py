@@ -32,8 +32,10 @@ class Log(Protocol):
     def ordinal_at(self, conversation_id: int, seq: int) -> int:
         """Return how many countable entries there are up to `seq`, an entry that exists."""
 
-    def own_seqs(self, conversation_id: int, user_id: int, *, after: int) -> list[int]:
-        """Return the seqs of a user's own countable entries above `after`."""
+    def own_seqs(
+        self, conversation_id: int, user_id: int, *, after: int, to: int | None = None
+    ) -> list[int]:
+        """Return the seqs of a user's own countable entries above `after`, up to `to`."""
 
     def newest(
         self, windows: Sequence[tuple[int, int, int]], *, count: int

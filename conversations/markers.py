@@ -1,9 +1,10 @@
 """Read markers and own settings: a marker moves forward only, unless it is told to go back."""
 
+from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Max, Min
 
 from conversations import access, heads, logbook, pings
 from conversations.models import Conversation, Membership, Uncounted
@@ -55,19 +56,33 @@ def _back(user_id: int, conversation_id: int, seq: int) -> None:
         target = min(seq, head.head_seq)
         if seat.state != "active":
             raise NotFound
-        own = logbook.the_log().own_seqs(conversation_id, user_id, after=target)
-        Uncounted.objects.filter(conversation_id=conversation_id, user_id=user_id).delete()
-        rows.insert(
-            Uncounted._meta.db_table,
-            ["conversation_id", "user_id", "seq"],
-            [(conversation_id, user_id, each) for each in own],
-        )
+        _note_own(user_id, conversation_id, after=target)
         stamp = stamps.take()
         seat.rewound_seq = max(seat.rewound_seq, seat.read_seq, target)
         seat.read_seq, seat.read_ordinal = target, _ordinal(head, target)
         seat.version, seat.stamp = seat.version + 1, stamp
         seat.save(update_fields=["rewound_seq", "read_seq", "read_ordinal", "version", "stamp"])
         _tell(user_id, Conversation.objects.get(pk=conversation_id), target, stamp=stamp)
+
+
+def _note_own(user_id: int, conversation_id: int, *, after: int) -> None:
+    """Keep own entries above `after` from counting.
+
+    The rows kept before hold all own entries from the lowest to the highest of them, and stay true
+    for ever: only what is missing on both sides is added, however often a marker goes back.
+    """
+    kept = Uncounted.objects.filter(conversation_id=conversation_id, user_id=user_id)
+    span = kept.aggregate(low=Min("seq"), high=Max("seq"))
+    own_seqs = partial(logbook.the_log().own_seqs, conversation_id, user_id)
+    if span["high"] is None:
+        own = own_seqs(after=after)
+    else:
+        own = own_seqs(after=span["high"])
+        if after < span["low"]:
+            own += own_seqs(after=after, to=span["low"] - 1)
+    columns = ["conversation_id", "user_id", "seq"]
+    found = [(conversation_id, user_id, each) for each in own]
+    rows.insert(Uncounted._meta.db_table, columns, found)
 
 
 def _tell(user_id: int, conversation: Conversation, seq: int, *, stamp: int) -> None:

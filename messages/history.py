@@ -252,11 +252,12 @@ def ordinal_at(conversation_id: int, seq: int) -> int:
     return int(found[0][0])
 
 
-def own_seqs(conversation_id: int, user_id: int, *, after: int) -> list[int]:
-    """Return the seqs of a user's own countable entries above `after` (recalled ones too)."""
+def own_seqs(conversation_id: int, user_id: int, *, after: int, to: int | None = None) -> list[int]:
+    """Return the seqs of a user's own countable entries above `after`, up to `to` (recalled too)."""
+    low, high = packed(conversation_id, after), packed(conversation_id, _SEQ if to is None else to)
     found = rows.fetch(
         f"""SELECT id FROM {_TABLE} WHERE conversation_id = %s AND sender_id = %s
- AND client_id IS NOT NULL AND id > %s""",
-        [conversation_id, user_id, packed(conversation_id, after)],
+ AND client_id IS NOT NULL AND id > %s AND id <= %s""",
+        [conversation_id, user_id, low, high],
     )
     return [row[0] & _SEQ for row in found]

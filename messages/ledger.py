@@ -31,9 +31,11 @@ class Ledger:
         """Return how many countable entries there are up to `seq`."""
         return history.ordinal_at(conversation_id, seq)
 
-    def own_seqs(self, conversation_id: int, user_id: int, *, after: int) -> list[int]:
-        """Return the seqs of a user's own countable entries above `after`."""
-        return history.own_seqs(conversation_id, user_id, after=after)
+    def own_seqs(
+        self, conversation_id: int, user_id: int, *, after: int, to: int | None = None
+    ) -> list[int]:
+        """Return the seqs of a user's own countable entries above `after`, up to `to`."""
+        return history.own_seqs(conversation_id, user_id, after=after, to=to)
 
     def newest(
         self, windows: Sequence[tuple[int, int, int]], *, count: int
