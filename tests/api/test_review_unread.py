@@ -37,9 +37,7 @@ def test_going_back_again_writes_nothing_anew(alice, bob, talk):
     kept = set(Uncounted.objects.filter(conversation_id=talk.id).values_list("pk", flat=True))
     assert len(kept) == 6
     unread(alice, talk, 9, force=False)
-    with CaptureQueriesContext(
-        connection,
-    ) as asked:
+    with CaptureQueriesContext(connection) as asked:
         markers.move(alice.id, talk.id, seq=2, force=True)
     assert not [each for each in asked if "INTO conversations_uncounted" in each["sql"]]
     assert kept == set(
