@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
     "conversations.apps.ConversationsConfig",
     "messages.apps.MessagesConfig",
+    "push.apps.PushConfig",
 ]
 
 # The API needs none of Django's page middlewares (they cost more than a page of history); pages_only

@@ -1,0 +1,1 @@
+"""How a push reaches a device: one small file for each provider."""
