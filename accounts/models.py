@@ -1,6 +1,6 @@
-"""Users, their devices, one-use tickets and blocks."""
+"""Users, their devices, one-use tickets, blocks and the audit log."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -113,3 +113,49 @@ class Block(models.Model):
 
     def __str__(self) -> str:
         return f"{self.blocker_id} blocks {self.blocked_id}"
+
+
+class AuditEntry(models.Model):
+    """What a member of staff did, to whom and why; each row carries the hash of the one before it.
+
+    `accounts.audit` appends; triggers of the database refuse every change and deletion.
+    """
+
+    # Dense from 1, so that a missing row shows.
+    number = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    # Null for what the server did by itself, or a command at its console.
+    actor = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    act = models.CharField(max_length=40)
+    # KIND:ID, with more ids behind further colons.
+    target = models.CharField(max_length=120)
+    reason = models.CharField(max_length=500)
+    # Canonical JSON as text, as it was hashed: a JSON column would give other bytes back.
+    before = models.TextField(null=True)  # noqa: DJ001
+    after = models.TextField(null=True)  # noqa: DJ001
+    address = models.CharField(max_length=64)
+    # Unique, so that no two rows can follow the same one.
+    prior = models.BinaryField(max_length=32, unique=True)
+    digest = models.BinaryField(max_length=32)
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = [("export_auditentry", "Can export the audit log")]
+        indexes = [
+            models.Index(fields=["target", "number"], name="audit_of_target"),
+            models.Index(fields=["actor", "number"], name="audit_of_actor"),
+            models.Index(fields=["act", "number"], name="audit_of_act"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.act} {self.target}"
+
+    def save(self, **_: Any) -> NoReturn:
+        """Refuse: `audit.record` is the only way in."""
+        raise TypeError("the audit log is appended to by accounts.audit alone")
+
+    def delete(self, **_: Any) -> NoReturn:  # type: ignore[override]
+        """Refuse."""
+        raise TypeError("the audit log keeps everything")

@@ -67,3 +67,13 @@ def share_sql() -> str:
 def lock_sql() -> str:
     """Return the SQL that locks the rows read; on SQLite the transaction holds the lock already."""
     return "" if is_sqlite() else " FOR NO KEY UPDATE"
+
+
+def alone(key: int) -> None:
+    """Be the only transaction that has asked for `key`, until its end; wait for one that has.
+
+    On SQLite a transaction that writes is alone from its start.
+    """
+    if not is_sqlite():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s::bigint)", [key])
