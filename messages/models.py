@@ -111,8 +111,9 @@ class Report(models.Model):
 
     conversation_id = models.BigIntegerField()
     seq = models.BigIntegerField()
+    # Null for what a content rule flagged.
     reporter = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="reports"
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="reports", null=True
     )
     reason = models.CharField(max_length=100)
     note = models.TextField(blank=True, default="")
@@ -125,7 +126,12 @@ class Report(models.Model):
             models.UniqueConstraint(
                 fields=["conversation_id", "seq", "reporter"], name="report_once"
             ),
+            models.UniqueConstraint(
+                fields=["conversation_id", "seq"],
+                condition=Q(reporter__isnull=True),
+                name="flag_once",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.conversation_id}:{self.seq} reported by {self.reporter_id}"
+        return f"{self.conversation_id}:{self.seq} reported by {self.reporter_id or 'a rule'}"
