@@ -185,6 +185,14 @@ IM_OFFLINE_DAYS = env.int("IM_OFFLINE_DAYS", default=7)
 IM_WRITER_QUEUE = env.int("IM_WRITER_QUEUE", default=2000)
 # Drafts merged into one commit: larger ones lengthen every sender's wait.
 IM_WRITER_GROUP = env.int("IM_WRITER_GROUP", default=256)
+# Who serves pushes. A provider that is not set up (docs/push.md) goes to the console: a line, no push.
+PUSH_PROVIDERS = {
+    "console": "push.providers.console.Console",
+}
+PUSH_ROUTES = {"fcm": "console", "apns": "console", "webpush": "console"}
+# Seconds a call of a push provider may take as a whole. Short: slow answers are taken for failures and
+# sent twice. Long: what a hanging provider owes is late beyond the promised minute.
+IM_PUSH_TIMEOUT = env.float("IM_PUSH_TIMEOUT", default=10.0)
 # What next_poll_ms tells a client that saw nothing new.
 IM_POLL_MS = env.int("IM_POLL_MS", default=5000)
 # Threads that answer HTTP beside the sockets: few are faster for reads, sends wait in theirs.

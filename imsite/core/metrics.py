@@ -70,6 +70,13 @@ pool_refusals = Counter(
 )
 database_errors = Counter("imsite_database_errors", "Errors of the database by class.", ["error"])
 
+pushes = Histogram(
+    "imsite_push_call_seconds",
+    "Time for which a provider of pushes was called.",
+    ["provider", "outcome"],
+    buckets=_SECONDS,
+)
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
 _timed: dict[tuple[str | None, str, int], Any] = {}
 _API = "api/v1/"
@@ -112,6 +119,11 @@ def appended(messages: int, events: int) -> None:
         _messages.inc(messages)
     if events:
         _events.inc(events)
+
+
+def pushed(provider: str, outcome: str, seconds: float) -> None:
+    """Count a call of a provider."""
+    pushes.labels(provider, outcome).observe(seconds)
 
 
 class Tally:

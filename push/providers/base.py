@@ -37,20 +37,33 @@ class PushFailed(Exception):
     """The provider did not take it; the reason is for the support view, so it holds no token.
 
     `gone`: the token is dead and must be forgotten. Otherwise the push may be tried again, not
-    before `retry_after` seconds if the provider said so.
+    before `retry_after` seconds if the provider said so. `unwell`: it is not about this target,
+    others would have failed as well.
     """
 
     def __init__(
-        self, reason: str, *, gone: bool = False, retry_after: float | None = None
+        self,
+        reason: str,
+        *,
+        gone: bool = False,
+        retry_after: float | None = None,
+        unwell: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.gone = gone
         self.retry_after = retry_after
+        self.unwell = unwell
 
 
 class Provider(Protocol):
-    """A way to devices; `send` is called from many threads at once."""
+    """A way to devices, made without arguments; called from many threads at once."""
+
+    def lane(self, target: Target) -> str:
+        """Return what fails together with this target: the provider's name, or a part of it."""
 
     def send(self, target: Target, push: Push, *, now: datetime) -> str:
         """Hand over one push; return the provider's own id of it (or ""), or raise PushFailed."""
+
+    def close(self) -> None:
+        """End what it has open."""
