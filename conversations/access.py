@@ -14,6 +14,8 @@ from imsite.core import stamps
 from imsite.core.errors import Forbidden, NotFound
 
 RANKS = {"member": 0, "admin": 1, "owner": 2}
+# Members above which a group is so large that newcomers are told of their mentions only.
+LARGE = 500
 
 
 @dataclass(slots=True)
@@ -116,3 +118,8 @@ def seat_of(user_id: int, conversation_id: int) -> Membership:
     if seat is None:
         raise NotFound
     return seat
+
+
+def notify_in(member_count: int) -> str:
+    """Return the notify level that somebody begins with in a conversation of this size."""
+    return "mentions" if member_count > LARGE else "all"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from conversations.models import Unlooked
 from imsite.core import rows, stamps
 
 TABLE = "conversations_conversation"
@@ -34,10 +35,13 @@ class Head:
     parted_seq: int
     uncounted_seq: int
     marked_day: int
+    push_seq: int
     version: int
     # Set by whoever moves the head; None leaves what is stored.
     last_at: datetime | None = None
     preview: str | None = None
+    # There is a row of Unlooked already.
+    is_unlooked: bool = False
 
     @property
     def pair(self) -> tuple[int, int] | None:
@@ -51,7 +55,8 @@ class Head:
         return max(self.floor_seq, 0 if self.history == "all" else visible_from - 1)
 
 
-_COLUMNS = [name for name in Head.__slots__ if name not in ("last_at", "preview")]
+_IN_MEMORY = ("last_at", "preview", "is_unlooked")
+_COLUMNS = [name for name in Head.__slots__ if name not in _IN_MEMORY]
 _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
 _LOCK = f"SELECT {_QUOTED} FROM {TABLE} WHERE {{}} ORDER BY id"
 
@@ -80,17 +85,22 @@ def lock(ids: Collection[int]) -> dict[int, Head]:
 def _head(row: tuple[Any, ...]) -> Head:
     head = Head(*row)
     head.mute_all = bool(head.mute_all)
+    head.is_unlooked = head.push_seq < head.head_seq
     return head
 
 
 def save(heads: Iterable[Head], *, stamp: int) -> None:
     """Write what was changed in memory; each version grows by one."""
-    table_rows = []
+    table_rows, unlooked = [], []
     for head in sorted(heads, key=lambda each: each.id):
         head.version += 1
         table_rows.append(_row(head, stamp))
         head.last_at = head.preview = None
+        if head.push_seq < head.head_seq and not head.is_unlooked:
+            unlooked.append((head.id,))
+            head.is_unlooked = True
     rows.update(TABLE, _SAVED, table_rows)
+    rows.insert(Unlooked._meta.db_table, ("conversation_id",), unlooked, skip=True)
 
 
 def _row(head: Head, stamp: int) -> list[Any]:

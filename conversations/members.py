@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts import profiles
 from conversations import pings
-from conversations.access import Act, acting
+from conversations.access import Act, acting, notify_in
 from conversations.models import Conversation, JoinRequest, Membership
 from imsite.core import rows, stamps
 from imsite.core.errors import Conflict, NotFound
@@ -45,9 +45,11 @@ def admit(act: Act, user_ids: list[int]) -> None:
     if len(profiles.held(user_ids)) != len(user_ids):
         raise NotFound
     fresh = []
+    notify = notify_in(head.member_count + len(user_ids))
     for seq, user_id in enumerate(user_ids, head.head_seq + 1):
         seat = kept.get(user_id) or Membership(conversation_id=head.id, user_id=user_id, version=0)
         _open_window(seat, act, seq)
+        seat.notify = notify
         if seat.pk:
             seat.save()
         else:
@@ -66,7 +68,7 @@ def _open_window(seat: Membership, act: Act, seq: int) -> None:
     seat.read_seq, seat.read_ordinal = seq - 1, act.head.head_ordinal
     seat.rewound_seq, seat.pushed_seq = 0, 0
     seat.left_seq = seat.left_floor_seq = seat.muted_until = seat.nickname = None
-    seat.notify, seat.pinned, seat.hidden = "all", False, False
+    seat.pinned, seat.hidden = False, False
     seat.version += 1
     seat.stamp = act.stamp
 

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import profiles
 from conversations import heads, logbook, pings
+from conversations.access import notify_in
 from conversations.models import Conversation, Membership
 from imsite.core import stamps
 from imsite.core.errors import AppError, Code, InvalidRequest, NotFound
@@ -91,6 +92,7 @@ def _open(
                     user_id=user_id,
                     role="owner" if user_id == owner_id else "member",
                     joined_at=now,
+                    notify=notify_in(len(people)),
                     stamp=made.stamp,
                 )
                 for user_id in people

@@ -1,0 +1,69 @@
+"""Why devices were pushed or not: kept for the offline window, for whoever asks."""
+
+import zlib
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from imsite.core import rows
+from push.models import Decision, Look
+
+# Rows deleted at once: on SQLite every sender waits meanwhile.
+BATCH = 1_000
+_DETAIL = 200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decided:
+    """What was decided about telling a device of entries from_seq..to_seq (Decision.OUTCOMES)."""
+
+    device_id: int
+    user_id: int
+    conversation_id: int
+    from_seq: int
+    to_seq: int
+    outcome: str
+    detail: str = ""
+
+
+_COLUMNS = [each.name for each in fields(Decided)]
+
+
+def note(decided: Sequence[Decided], *, now: datetime) -> None:
+    """Keep decisions, one statement."""
+    at = rows.moment(now)
+    found = [(*astuple(each)[:-1], each.detail[:_DETAIL], at) for each in decided]
+    rows.insert(Decision._meta.db_table, [*_COLUMNS, "at"], found)
+
+
+def pack(device_ids: Iterable[int]) -> bytes:
+    """Return ids as `Look.online` keeps them: sorted, each less the one before, compressed."""
+    ordered = sorted(device_ids)
+    steps = array("q", (b - a for a, b in zip([0, *ordered], ordered, strict=False)))
+    return zlib.compress(steps.tobytes(), 1) if ordered else b""
+
+
+def unpack(packed: bytes) -> list[int]:
+    """Return the ids in `Look.online`, ascending."""
+    found: list[int] = []
+    if packed:
+        last = 0
+        for step in array("q", zlib.decompress(packed)):
+            last += step
+            found.append(last)
+    return found
+
+
+def forget(*, now: datetime) -> int:
+    """Delete what is older than the offline window; return how many rows went."""
+    limit = now - timedelta(days=settings.IM_OFFLINE_DAYS)
+    gone = 0
+    for model in (Decision, Look):
+        old = model.objects.filter(at__lt=limit).order_by("pk").values_list("pk", flat=True)
+        while batch := list(old[:BATCH]):
+            model.objects.filter(pk__in=batch).delete()
+            gone += len(batch)
+    return gone
