@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imsite import answers
+from imsite import answers, push_answers
 from imsite.answers import Head, Item, Nothing, Paged, User
 from imsite.core.errors import Code
 
@@ -146,4 +146,16 @@ _MESSAGES = {
     "get_messages_search": _gives(Paged[answers.FoundItem], Code.INVALID_CURSOR),
 }
 
-OPERATIONS: dict[str, Operation] = {**_ACCOUNTS, **_CONVERSATIONS, **_MESSAGES}
+_QUIET = {"start": "22:00", "end": "07:00", "tz": "Europe/Zurich"}
+
+_PUSH = {
+    "get_push_tokens": _gives(Paged[push_answers.PushToken]),
+    "push_tokens": _gives(
+        push_answers.PushToken, provider="fcm", token="dK1x0Zq:APA91bH", app="com.example.chat"
+    ),
+    "push_tokens_remove": _gives(Nothing),
+    "get_push_settings": _gives(push_answers.PushSettings),
+    "push_settings": _gives(push_answers.PushSettings, preview=False, quiet_hours=_QUIET),
+}
+
+OPERATIONS: dict[str, Operation] = {**_ACCOUNTS, **_CONVERSATIONS, **_MESSAGES, **_PUSH}

@@ -11,6 +11,7 @@ urlpatterns = [
     path("api/v1/", include("messages.urls")),
     path("api/v1/", include("conversations.urls")),
     path("api/v1/accounts/", include("accounts.urls")),
+    path("api/v1/push/", include("push.urls")),
     re_path(r"^api/v1(/.*)?$", envelope.not_found),
     path("", operations.home),
     path("healthz", operations.healthz),

@@ -7,3 +7,10 @@ class PushConfig(AppConfig):
     """Pushes: who is owed one, and how it gets there."""
 
     name = "push"
+
+    def ready(self) -> None:
+        """Follow what people do to their accounts."""
+        from accounts import following
+        from push import people  # after the models are there
+
+        following.register(people)

@@ -141,6 +141,16 @@ def test_messages(ann, bob, talk):
     ann("POST", "accounts/logout", {})
 
 
+def test_push(ann):
+    ann("POST", "push/tokens", {"provider": "fcm", "token": uuid.uuid4().hex, "app": "chat"})
+    ann("POST", "push/tokens", {"provider": "fcm", "token": "a b"}, 400)
+    ann("GET", "push/tokens")
+    ann("POST", "push/tokens/remove", {})
+    night = {"start": "22:00", "end": "07:00", "tz": "Asia/Kathmandu"}
+    ann("POST", "push/settings", {"preview": False, "quiet_hours": night})
+    ann("GET", "push/settings")
+
+
 def test_nothing_was_left_out():
     """Runs last: each operation was answered for real above."""
     described = {

@@ -55,6 +55,11 @@ GET  messages
 POST messages
 GET  messages/search
 GET  sync
+GET  push/tokens
+POST push/tokens
+POST push/tokens/remove
+GET  push/settings
+POST push/settings
 """
 
 
