@@ -1,4 +1,4 @@
-"""Accounts: registering, logging in, the password, bans, and the end of an account."""
+"""Accounts: registering, logging in, the password, and the end of an account."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,6 @@ from imsite.core import clock
 from imsite.core.errors import Conflict, InvalidRequest
 
 _LONGEST_NAME = 32
-_LONGEST_REASON = 500
 
 
 class UsernameTaken(Conflict):
@@ -142,21 +141,3 @@ def export(user_id: int) -> dict[str, Any]:
         "blocks": blocks.of(user_id),
         **following.exported(user_id),
     }
-
-
-def ban(user_id: int, *, until: datetime | None, reason: str, now: datetime) -> None:
-    """Keep a user out until then (None: for good); their sockets close, their devices stay."""
-    with transaction.atomic():
-        profiles.living(user_id, lock=True)
-        User.objects.filter(pk=user_id).update(
-            banned_at=now, banned_until=until, ban_reason=reason[:_LONGEST_REASON]
-        )
-        devices.suspend(user_id)
-
-
-def unban(user_id: int) -> None:
-    """Let a user in again, on the devices they had."""
-    with transaction.atomic():
-        profiles.living(user_id, lock=True)
-        User.objects.filter(pk=user_id).update(banned_at=None, banned_until=None, ban_reason="")
-        devices.suspend(user_id)

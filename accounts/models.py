@@ -56,6 +56,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS = []
 
+    class Meta:
+        permissions = [("ban_user", "Can ban accounts and lift bans")]
+
     objects = UserManager()
 
     def __str__(self) -> str:

@@ -11,11 +11,17 @@ from django.db.models import F
 from conversations import heads, logbook
 from conversations.models import Membership
 from imsite.core import stamps
-from imsite.core.errors import Forbidden, NotFound
+from imsite.core.errors import AppError, Code, Forbidden, NotFound
 
 RANKS = {"member": 0, "admin": 1, "owner": 2}
 # Members above which a group is so large that newcomers are told of their mentions only.
 LARGE = 500
+
+
+class Muted(AppError):
+    """You may not send here for now."""
+
+    code = Code.MUTED
 
 
 @dataclass(slots=True)
@@ -77,6 +83,12 @@ class Act:
         Membership.objects.filter(pk=seat.pk).update(
             **changes, version=F("version") + bump, stamp=self.stamp
         )
+
+
+def refuse_frozen(head: heads.Head) -> None:
+    """Refuse to add anything to a conversation that moderators made read-only."""
+    if head.frozen_at is not None:
+        raise Muted(data={"until": None})
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from conversations import pings
-from conversations.access import Act, acting
+from conversations.access import Act, acting, refuse_frozen
 from conversations.models import Conversation, Membership
 from imsite.core.errors import Forbidden, NotFound
 
@@ -18,6 +18,7 @@ def update(user_id: int, conversation_id: int, *, changes: dict[str, Any], now: 
     """Change title, announcement or rules of a group; what stays the same is no change."""
     with acting(user_id, conversation_id, now=now) as act:
         act.require("admin")
+        refuse_frozen(act.head)
         stored = Conversation.objects.get(pk=conversation_id)
         real = {name: new for name, new in changes.items() if getattr(stored, name) != new}
         if not real:
@@ -49,7 +50,7 @@ def set_role(
         act.require("owner")
         [seat] = act.above(act.seats([target_id]))
         if seat.role != role:
-            _give(act, seat, role)
+            give(act, seat, role)
 
 
 def transfer(user_id: int, conversation_id: int, *, target_id: int, now: datetime) -> None:
@@ -59,11 +60,12 @@ def transfer(user_id: int, conversation_id: int, *, target_id: int, now: datetim
         [seat] = act.seats([target_id])
         if act.seat is None or seat.pk == act.seat.pk:
             raise Forbidden
-        _give(act, act.seat, "admin")
-        _give(act, seat, "owner")
+        give(act, act.seat, "admin")
+        give(act, seat, "owner")
 
 
-def _give(act: Act, seat: Membership, role: str) -> None:
+def give(act: Act, seat: Membership, role: str) -> None:
+    """Give a member another role; the log says so."""
     act.write(seat, role=role)
     act.notice("role_changed", user_id=seat.user_id, role=role, by=act.actor_id)
 
@@ -74,7 +76,12 @@ def dissolve(user_id: int, conversation_id: int, *, now: datetime) -> None:
         act.require("owner")
         if act.seat is None:
             raise NotFound
-        act.notice("dissolved", by=user_id)
-        act.log_notices()
-        act.head.parted_seq = act.head.head_seq
-        Conversation.objects.filter(pk=conversation_id).update(dissolved_at=now)
+        close(act)
+
+
+def close(act: Act) -> None:
+    """End the group: its log says who did it and takes nothing more."""
+    act.notice("dissolved", by=act.actor_id)
+    act.log_notices()
+    act.head.parted_seq = act.head.head_seq
+    Conversation.objects.filter(pk=act.head.id).update(dissolved_at=act.now)

@@ -26,6 +26,7 @@ class Head:
     history: str
     retention_days: int | None
     dissolved_at: Any
+    frozen_at: Any
     member_count: int
     head_seq: int
     head_ordinal: int

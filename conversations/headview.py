@@ -23,7 +23,8 @@ NAMES = (
 )  # fmt: skip
 _COLUMNS = """
  c.id, c.kind, c.title, c.avatar_media_id, c.member_count, c.created_at, c.version,
- c.head_seq, c.floor_seq, c.backlog_seq, c.preview_seq, c.preview, c.announcement, c.mute_all,
+ c.head_seq, c.floor_seq, c.backlog_seq, c.preview_seq, c.preview, c.announcement,
+ (c.mute_all OR c.frozen_at IS NOT NULL),
  c."join", c.history, c.retention_days, c.dissolved_at,
  m.role, m.state, m.joined_at, m.visible_from, m.left_seq, m.left_floor_seq, m.read_seq,
  m.muted_until, m.notify, m.pinned, m.hidden, m.nickname, m.version,

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts import profiles
 from conversations import pings
-from conversations.access import Act, acting, notify_in
+from conversations.access import Act, acting, notify_in, refuse_frozen
 from conversations.models import Conversation, JoinRequest, Membership
 from imsite.core import rows, stamps
 from imsite.core.errors import Conflict, NotFound
@@ -36,6 +36,7 @@ def add(user_id: int, conversation_id: int, *, user_ids: list[int], now: datetim
 def admit(act: Act, user_ids: list[int]) -> None:
     """Make them members from the next entry on."""
     head = act.head
+    refuse_frozen(head)
     kept = {
         seat.user_id: seat
         for seat in Membership.objects.filter(conversation_id=head.id, user_id__in=user_ids)

@@ -59,6 +59,8 @@ class Conversation(models.Model):
     retention_days = models.IntegerField(null=True, blank=True)
     created_at = models.DateTimeField()
     dissolved_at = models.DateTimeField(null=True, blank=True)
+    # Moderators made it read-only, for its owner too.
+    frozen_at = models.DateTimeField(null=True, blank=True)
     member_count = models.IntegerField(default=0)
 
     head_seq = models.BigIntegerField(default=0)
@@ -82,6 +84,14 @@ class Conversation(models.Model):
     marked_day = models.IntegerField(default=0)
     version = models.BigIntegerField(default=1)
     stamp = models.BigIntegerField(default=0)
+
+    class Meta:
+        permissions = [
+            ("mute_member", "Can mute members of a conversation and lift it"),
+            ("freeze_conversation", "Can make a conversation read-only and let it go on"),
+            ("dissolve_conversation", "Can dissolve a group"),
+            ("hand_over_conversation", "Can make another member the owner of a group"),
+        ]
 
     def __str__(self) -> str:
         return self.title or f"direct {self.low_id}–{self.high_id}"

@@ -50,6 +50,11 @@ app.conf.update(
             # A bell that rang while nobody listened need not ring twice.
             "options": {"expires": 3600},
         },
+        "send letters, open cases, resume orders": {
+            "task": "messages.tasks.tend_moderation",
+            "schedule": timedelta(minutes=1),
+            "options": {"expires": 60},
+        },
     },
 )
 app.autodiscover_tasks()

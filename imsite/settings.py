@@ -181,6 +181,10 @@ IM_LIMIT = {
 
 # Days after which an unread message stops being offline backlog and is history.
 IM_OFFLINE_DAYS = env.int("IM_OFFLINE_DAYS", default=7)
+# Days for which what moderators recalled is kept sealed and can be put back; 0: it is gone at once.
+IM_UNDO_DAYS = env.int("IM_UNDO_DAYS", default=7)
+# Minutes for which a claimed case is its moderator's; short ones give it away while he reads.
+IM_CLAIM_MINUTES = env.int("IM_CLAIM_MINUTES", default=15)
 # Drafts that may wait for the group commit before senders are told to come back (503).
 IM_WRITER_QUEUE = env.int("IM_WRITER_QUEUE", default=2000)
 # Drafts merged into one commit: larger ones lengthen every sender's wait.

@@ -1,6 +1,6 @@
 """Recall, edit and pin: each rewrites its target and is an entry itself, so that followers hear of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,11 +10,12 @@ from django.db import transaction
 
 from accounts import blocks
 from conversations import heads, pings
+from conversations.access import refuse_frozen
 from conversations.logbook import Notice
 from conversations.models import Mention, Uncounted
 from imsite.core import clock, rows, stamps
 from imsite.core.errors import AppError, Code, Conflict, Forbidden, InvalidRequest, NotFound
-from messages import kinds, log, search, wire
+from messages import kinds, log, seals, search, wire
 from messages.batch import Batch, insert_mentions, mention_rows, preview
 from messages.drafts import Edit
 from messages.ledger import append_event
@@ -22,6 +23,8 @@ from messages.models import Reaction, packed
 
 RECALL_WINDOW = timedelta(minutes=2)
 EDIT_WINDOW = timedelta(hours=24)
+_ENTRY = "messagelog_entry"
+_UNCOUNTED = Uncounted._meta.db_table
 
 
 class TooLate(AppError):
@@ -79,13 +82,9 @@ class Target:
 
     def rewrite(self, item: dict[str, Any], *, kind: str, **body: Any) -> None:
         """Replace the item and note the entry that says so."""
-        text = wire.encode(item)
-        self.item = item = wire.decode(text)
-        rows.update("messagelog_entry", {"wire": "{v}"}, [(text, self.key)])
+        [self.item] = store(self.head, [item])
         body = {"target": self.seq, **body}
         self.notices.append(Notice(kind=kind, sender_id=self.user_id, body=body))
-        if self.head.preview_seq == self.seq:
-            self.head.preview = preview(item)
 
 
 @contextmanager
@@ -112,7 +111,7 @@ def _load(user_id: int, conversation_id: int, seq: int, *, now: datetime) -> Tar
     if not head.floor_for(place.visible_from) < seq <= head.head_seq:
         raise NotFound
     [(text, created_at)] = rows.fetch(
-        "SELECT wire, created_at FROM messagelog_entry WHERE id = %s",
+        f"SELECT wire, created_at FROM {_ENTRY} WHERE id = %s",
         [packed(conversation_id, seq)],
     )
     item = wire.decode(text)
@@ -128,27 +127,53 @@ def recall(user_id: int, conversation_id: int, seq: int, *, now: datetime) -> di
         if not target.is_own and not target.runs_group:
             raise Forbidden
         if "recalled_at" in target.item:
+            # Moderators may have been first, who can put back what they took; its sender wants it gone.
+            seals.drop([target.key])
             return target.item
         if not target.runs_group and now - target.sent_at > RECALL_WINDOW:
             raise TooLate
         stub = wire.recalled(target.item, at=clock.wire(now), by=user_id)
         target.rewrite(stub, kind="recall")
-        _forget(target)
+        forget(target.head, [target.item], now=now)
     return target.item
 
 
-def _forget(target: Target) -> None:
-    """Remove what was derived from the content, and what the entry counted for."""
-    head, seq = target.head, target.seq
-    rows.update("messagelog_entry", {"recalled_at": "{v}"}, [(rows.moment(target.now), target.key)])
-    Mention.objects.filter(conversation_id=head.id, seq=seq).delete()
-    Reaction.objects.filter(conversation_id=head.id, seq=seq).delete()
-    search.forget([target.key])
-    if kinds.KINDS[target.item["kind"]].counts:
-        rows.insert(
-            Uncounted._meta.db_table, ("conversation_id", "user_id", "seq"), [(head.id, 0, seq)]
-        )
-        head.uncounted_seq = max(head.uncounted_seq, seq)
+def store(head: heads.Head, items: Sequence[wire.Item]) -> list[wire.Item]:
+    """Replace these items of a locked head and return them as they are read back."""
+    encoded = [wire.encode(item) for item in items]
+    stored = [wire.decode(text) for text in encoded]
+    keys = [packed(head.id, item["seq"]) for item in stored]
+    rows.update(_ENTRY, {"wire": "{v}"}, list(zip(encoded, keys, strict=True)))
+    for item in stored:
+        if head.preview_seq == item["seq"]:
+            head.preview = preview(item)
+    return stored
+
+
+def forget(head: heads.Head, items: Sequence[wire.Item], *, now: datetime) -> None:
+    """Remove what was derived from the contents of recalled items, and what these counted for."""
+    seqs = [item["seq"] for item in items]
+    keys = [packed(head.id, seq) for seq in seqs]
+    rows.update(_ENTRY, {"recalled_at": "{v}"}, [(rows.moment(now), key) for key in keys])
+    Mention.objects.filter(conversation_id=head.id, seq__in=seqs).delete()
+    Reaction.objects.filter(conversation_id=head.id, seq__in=seqs).delete()
+    search.forget(keys)
+    counted = [item["seq"] for item in items if kinds.KINDS[item["kind"]].counts]
+    rows.insert(
+        _UNCOUNTED, ("conversation_id", "user_id", "seq"), [(head.id, 0, n) for n in counted]
+    )
+    head.uncounted_seq = max([head.uncounted_seq, *counted])
+
+
+def remember(head: heads.Head, items: Sequence[wire.Item]) -> None:
+    """Derive again what `forget` removed, but for reactions, from items that have their content back."""
+    seqs = [item["seq"] for item in items]
+    keys = [packed(head.id, seq) for seq in seqs]
+    rows.update(_ENTRY, {"recalled_at": "{v}"}, [(None, key) for key in keys])
+    insert_mentions([row for item in items for row in mention_rows(head.id, item)])
+    words = [(key, search.words(item)) for key, item in zip(keys, items, strict=True)]
+    search.index([(key, found) for key, found in words if found])
+    Uncounted.objects.filter(conversation_id=head.id, user_id=0, seq__in=seqs).delete()
 
 
 def edit(
@@ -190,6 +215,7 @@ def pin(
         if target.head.kind == "group" and not target.runs_group:
             raise Forbidden
         target.require_content()
+        refuse_frozen(target.head)
         if bool(target.item.get("pinned")) != pinned:
             op = "add" if pinned else "remove"
             target.rewrite(wire.with_pin(target.item, pinned), kind="pin", op=op)

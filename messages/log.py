@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts import blocks
 from conversations import heads, pings
+from conversations.access import Muted, refuse_frozen
 from imsite.core import clock, rows, stamps
 from imsite.core.errors import AppError, Code, Forbidden, InvalidRequest, NotFound
 from messages import wire
@@ -24,12 +25,6 @@ class ClientIdConflict(AppError):
     """This client_id was used for another message."""
 
     code = Code.CLIENT_ID_CONFLICT
-
-
-class Muted(AppError):
-    """You may not send here for now."""
-
-    code = Code.MUTED
 
 
 class Blocked(AppError):
@@ -175,7 +170,8 @@ class _Turn:
 def check_may_write(
     head: heads.Head, role: str, muted_until: datetime | None, *, now: datetime
 ) -> None:
-    """Refuse a muted member, and members of a muted group."""
+    """Refuse a muted member, members of a muted group, and everybody in a frozen one."""
+    refuse_frozen(head)
     if muted_until is not None and muted_until > now:
         raise Muted(data={"until": clock.wire(muted_until)})
     if head.mute_all and head.kind == "group" and role == "member":

@@ -6,6 +6,20 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from messages.casebook import Case, Letter, RecallOrder, Sealed
+
+__all__ = [
+    "Case",
+    "DayMark",
+    "Entry",
+    "Letter",
+    "Reaction",
+    "RecallOrder",
+    "Report",
+    "Sealed",
+    "packed",
+]
+
 SEQ_BITS = 32
 
 
@@ -115,6 +129,8 @@ class Report(models.Model):
     reporter = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="reports", null=True
     )
+    # Null until the next sweep for what a content rule flagged, or an older release wrote.
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, null=True, related_name="reports")
     reason = models.CharField(max_length=100)
     note = models.TextField(blank=True, default="")
     excerpt = models.TextField()

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from django.db import transaction
 
 from imsite.core import rows
 from imsite.core.errors import Conflict, InvalidRequest, NotFound
 from messages import history, wire
 from messages.kinds import KINDS
 from messages.models import Entry, Report, packed
+from messages.moderation import cases
 
 
 class NothingLeft(Conflict):
@@ -57,10 +61,15 @@ def report(
     place = {"conversation_id": conversation_id, "seq": seq, "reporter_id": caller_id}
     if standing := Report.objects.filter(**place).first():
         return standing.pk
-    said = {"reason": reason, "note": note or "", "created_at": now}
-    excerpt = _excerpt(conversation_id, seq)
-    # Two at once meet at the unique constraint, and the later one finds the earlier.
-    kept, _ = Report.objects.get_or_create(**place, defaults=said | {"excerpt": excerpt})
+    said: dict[str, Any] = {"reason": reason, "note": note or "", "created_at": now}
+    said["excerpt"] = excerpt = _excerpt(conversation_id, seq)
+    with transaction.atomic():
+        case = cases.joined(conversation_id, seq, excerpt=excerpt, now=now)
+        # Two at once meet at the case, and the later one finds the earlier.
+        kept, made = Report.objects.get_or_create(**place, defaults=said | {"case": case})
+        if not made and kept.case_id != case.pk:
+            # Reported and closed meanwhile: there is nothing new to look at.
+            cases.leave(case)
     return kept.pk
 
 

@@ -66,6 +66,20 @@ def forget(entry_ids: Iterable[int]) -> None:
         )
 
 
+def containing(phrase: str) -> tuple[str, str] | None:
+    """Return SQL for the entries `e` in which these words stand side by side, from the index `s`,
+    and the parameter in it; None if there is no word in the phrase."""
+    found = _cut(phrase)
+    if not found:
+        return None
+    if stamps.is_sqlite():
+        # Only SQLite heeds the order of a CROSS JOIN: first the words.
+        sql = f"{_INDEX} s CROSS JOIN messagelog_entry e ON e.id = s.{_key()} AND s.words MATCH %s"
+        return sql, f'"{" ".join(found)}"'
+    sql = f"{_INDEX} s JOIN messagelog_entry e ON e.id = s.{_key()} AND s.words @@ %s::tsquery"
+    return sql, " <-> ".join(f"'{word}'" for word in found)
+
+
 def find(
     caller_id: int,
     *,

@@ -9,9 +9,10 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from accounts import devices, identity
+from accounts import bans, devices
 from accounts.models import User
 from tests.cast import PASSWORD, Person
+from tests.staff import warrant
 
 
 def _post(path: str, body: dict, **headers: str):
@@ -155,7 +156,7 @@ def test_a_login_reuses_its_own_device_only(alice, bob):
 
 def test_a_banned_user_hears_why_only_with_the_right_password(alice):
     until = timezone.now() + timezone.timedelta(hours=1)
-    identity.ban(alice.id, until=until, reason="spam", now=timezone.now())
+    bans.ban(warrant(), alice.id, until=until)
     name = alice.user["username"]
     wrong = _post("login", {"username": name, "password": "wrong horse"})
     right = _post("login", {"username": name, "password": PASSWORD})

@@ -8,10 +8,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from accounts import callers, devices, identity, tickets, tokens
+from accounts import bans, callers, devices, tickets, tokens
 from accounts.models import Device, Ticket
 from imsite.core import clock
 from tests.cast import Person
+from tests.staff import warrant
 
 
 def _refresh(token: str) -> dict:
@@ -207,7 +208,7 @@ def test_use_is_noted_every_five_minutes(alice):
 
 def test_a_ban_bites_at_once_and_ends_by_itself(alice):
     now = clock.now()
-    identity.ban(alice.id, until=now + timedelta(minutes=1), reason="spam", now=now)
+    bans.ban(warrant(), alice.id, until=now + timedelta(minutes=1))
     answer = alice.request("GET", "accounts/me").json()
     until = clock.wire(now + timedelta(minutes=1))
     assert (answer["error"], answer["data"]) == ("banned", {"until": until, "reason": "spam"})
@@ -217,7 +218,7 @@ def test_a_ban_bites_at_once_and_ends_by_itself(alice):
     later = now + timedelta(minutes=1)
     assert tokens.ended([caller], now=later) == set()
     assert tokens.verify(alice.access, now=later) == caller
-    identity.unban(alice.id)
+    bans.unban(warrant(), alice.id)
     assert alice.get("accounts/me")["id"] == alice.id
 
 

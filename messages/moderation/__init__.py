@@ -1,0 +1,1 @@
+"""Moderation: cases of what was reported, orders to recall, letters to those concerned."""

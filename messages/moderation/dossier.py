@@ -1,0 +1,84 @@
+"""What a moderator sees: the queue of open cases, and all about one of them. Nothing is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count
+
+from accounts import authority
+from imsite.core import rows
+from imsite.core.errors import NotFound
+from messages import wire
+from messages.kinds import CHANGES
+from messages.models import Case, Report, packed
+from messages.moderation.cases import HANDLE
+
+CONTEXT = 10
+_REPORTS = 50
+_EARLIER = 20
+_SHOWN = f"kind NOT IN ({', '.join(repr(name) for name in sorted(CHANGES))})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some cases, and the id to go on after; None: there are no more."""
+
+    cases: Sequence[Case]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier:
+    """All about a case; items are as members get them, so a recalled one is its stub."""
+
+    case: Case
+    reports: Sequence[Report]
+    excerpt: dict[str, Any]
+    # The entry as it stands now; None: purged.
+    current: dict[str, Any] | None
+    before: Sequence[dict[str, Any]]
+    after: Sequence[dict[str, Any]]
+    # Other cases against the same person, newest first.
+    earlier: Sequence[Case]
+
+
+def queue(actor_id: int, *, after: int = 0, limit: int = 50, now: datetime) -> Page:
+    """Return open cases, oldest first; each has `report_count`."""
+    authority.require(actor_id, HANDLE, now=now)
+    cases = list(
+        Case.objects.filter(closed_at=None, pk__gt=after)
+        .select_related("accused", "claimed_by")
+        .annotate(report_count=Count("reports"))
+        .order_by("pk")[: limit + 1]
+    )
+    return Page(cases=cases[:limit], next=cases[limit - 1].pk if len(cases) > limit else None)
+
+
+def one(actor_id: int, case_id: int, *, now: datetime) -> Dossier:
+    """Return all about a case, open or closed."""
+    authority.require(actor_id, HANDLE, now=now)
+    people = ("accused", "claimed_by", "closed_by")
+    case = Case.objects.select_related(*people).filter(pk=case_id).first()
+    if case is None:
+        raise NotFound
+    reports = Report.objects.filter(case=case).select_related("reporter").order_by("pk")
+    earlier = Case.objects.filter(accused_id=case.accused_id).exclude(pk=case.pk)
+    key = packed(case.conversation_id, case.seq)
+    here = _read("id = %s", [key], "id", 1)
+    low, high = packed(case.conversation_id, 0), packed(case.conversation_id + 1, 0)
+    return Dossier(
+        case=case,
+        reports=list(reports[:_REPORTS]),
+        excerpt=wire.decode(case.excerpt),
+        current=here[0] if here else None,
+        before=_read(f"id > %s AND id < %s AND {_SHOWN}", [low, key], "id DESC", CONTEXT)[::-1],
+        after=_read(f"id > %s AND id < %s AND {_SHOWN}", [key, high], "id", CONTEXT),
+        earlier=list(earlier.select_related("closed_by").order_by("-pk")[:_EARLIER]),
+    )
+
+
+def _read(where: str, params: list[int], order: str, most: int) -> list[dict[str, Any]]:
+    sql = f"SELECT wire FROM messagelog_entry WHERE {where} ORDER BY {order} LIMIT %s"
+    return [wire.decode(row[0]) for row in rows.fetch(sql, [*params, most])]
