@@ -155,6 +155,7 @@ _PUSH = {
     ),
     "push_tokens_remove": _gives(Nothing),
     "get_push_settings": _gives(push_answers.PushSettings),
+    "get_push_why": _gives(push_answers.Why, Code.NOT_FOUND),
     "push_settings": _gives(push_answers.PushSettings, preview=False, quiet_hours=_QUIET),
 }
 

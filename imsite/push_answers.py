@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from imsite.answers import Answer, Like, Time
+from imsite.answers import Answer, Like, Seq, Time
 
 
 class PushToken(Answer):
@@ -28,3 +28,45 @@ class PushSettings(Answer):
 
     preview: Annotated[bool, Like(description="pushes may tell what was said", examples=[True])]
     quiet_hours: QuietHours | None
+
+
+class Step(Answer):
+    """What was decided once, about a range of entries that holds the one asked for."""
+
+    outcome: Annotated[str, Like(examples=["failed"])]
+    says: Annotated[str, Like(description="a sentence for a person")]
+    detail: Annotated[str | None, Like(examples=["503 from the provider"])]
+    at: Time
+    from_seq: Seq
+    to_seq: Annotated[int, Like(examples=[43])]
+
+
+class DeviceWhy(Answer):
+    """What became of an entry on one device, at last."""
+
+    device_id: Annotated[int, Like(examples=[12])]
+    platform: Annotated[str, Like(examples=["android"])]
+    name: Annotated[str, Like(examples=["Ann's phone"])]
+    current: bool
+    provider: Literal["fcm", "apns", "webpush"] | None
+    outcome: Annotated[str, Like(examples=["pushed"])]
+    basis: Annotated[
+        Literal["recorded", "present"],
+        Like(description="`present`: concluded from how things stand now"),
+    ]
+    says: Annotated[str, Like(description="a sentence for a person")]
+    detail: Annotated[str | None, Like(examples=[None])]
+    at: Time | None
+    collapsed_into: Annotated[
+        int | None, Like(description="told of together with this later entry", examples=[43])
+    ]
+    next_at: Annotated[Time | None, Like(description="still owed: tried then", examples=[None])]
+    steps: list[Step]
+
+
+class Why(Answer):
+    """What was decided about an entry for each of one's devices."""
+
+    conversation_id: Annotated[int, Like(examples=[3])]
+    seq: Seq
+    devices: list[DeviceWhy]

@@ -5,10 +5,11 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 
-from imsite.core import rows
+from imsite.core import clock, rows
 from push.models import Decision, Look
 
 # Rows deleted at once: on SQLite every sender waits meanwhile.
@@ -55,6 +56,18 @@ def unpack(packed: bytes) -> list[int]:
             last += step
             found.append(last)
     return found
+
+
+def exported(user_id: int) -> list[dict[str, Any]]:
+    """Return all decisions about a user's devices, JSON-ready."""
+    found = Decision.objects.filter(user_id=user_id).order_by("pk")
+    names = [name for name in _COLUMNS if name != "user_id"]
+    return [{**row, "at": clock.wire(row["at"])} for row in found.values(*names, "at")]
+
+
+def forget_all(user_id: int) -> None:
+    """Delete all decisions about a user's devices."""
+    Decision.objects.filter(user_id=user_id).delete()
 
 
 def forget(*, now: datetime) -> int:

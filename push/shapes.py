@@ -9,7 +9,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from imsite.core.shapes import Shape
+from imsite.core.shapes import QueryInt, Shape
 from push import quiet, tokens
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
@@ -145,3 +145,10 @@ class Settings(Shape):
 
     preview: bool
     quiet_hours: QuietHours | None = None
+
+
+class Why(Shape):
+    """An entry of a conversation."""
+
+    conversation_id: QueryInt
+    seq: QueryInt

@@ -8,4 +8,5 @@ urlpatterns = [
     path("tokens", views.Tokens.as_view()),
     path("tokens/remove", views.RemoveToken.as_view()),
     path("settings", views.Settings.as_view()),
+    path("why", views.Why.as_view()),
 ]

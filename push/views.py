@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from accounts.auth import Request
 from imsite.core import clock
 from imsite.core.doors import Door
-from push import preferences, shapes, tokens
+from push import preferences, shapes, tokens, why
 
 
 class Tokens(Door):
@@ -61,3 +61,22 @@ class Settings(Door):
             keep_quiet="quiet_hours" not in body.model_fields_set,
         )
         return self.ok(wishes.shape())
+
+
+class Why(Door):
+    """Find out why a message woke one's devices, or did not."""
+
+    Query = shapes.Why
+    limit = "search"
+
+    def get(self, request: Request) -> HttpResponse:
+        """Return for each of one's devices what was decided about an entry, and why."""
+        query, caller = self.query(shapes.Why), request.user
+        found = why.explain(
+            caller.user_id,
+            query.conversation_id,
+            query.seq,
+            now=clock.now(),
+            device_id=caller.device_id,
+        )
+        return self.ok(found)

@@ -141,7 +141,7 @@ def test_messages(ann, bob, talk):
     ann("POST", "accounts/logout", {})
 
 
-def test_push(ann):
+def test_push(ann, bob, talk):
     ann("POST", "push/tokens", {"provider": "fcm", "token": uuid.uuid4().hex, "app": "chat"})
     ann("POST", "push/tokens", {"provider": "fcm", "token": "a b"}, 400)
     ann("GET", "push/tokens")
@@ -149,6 +149,9 @@ def test_push(ann):
     night = {"start": "22:00", "end": "07:00", "tz": "Asia/Kathmandu"}
     ann("POST", "push/settings", {"preview": False, "quiet_hours": night})
     ann("GET", "push/settings")
+    seq = talk.say(bob, "why?")["seq"]
+    ann("GET", f"push/why?conversation_id={talk.id}&seq={seq}")
+    ann("GET", f"push/why?conversation_id={talk.id}&seq={seq + 1}", None, 404)
 
 
 def test_nothing_was_left_out():

@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import Client
 
-from accounts import identity
+from accounts import bans
 from imsite.core import clock
 from push import tokens
 from push.models import PushSettings, PushToken
 from tests.cast import PASSWORD, Person
+from tests.staff import warrant
 
 
 def b64(raw: bytes) -> str:
@@ -152,7 +153,7 @@ def test_the_token_goes_with_the_device(alice, bob, end):
     elif end == "password":
         alice.post("accounts/password", {"old": PASSWORD, "new": "another battery staple"})
     elif end == "ban":
-        identity.ban(alice.id, until=None, reason="", now=clock.now())
+        bans.ban(warrant(), alice.id, until=None)
     else:
         alice.post("accounts/delete", {"password": PASSWORD})
     assert not PushToken.objects.filter(user_id=alice.id).exists()

@@ -60,6 +60,7 @@ POST push/tokens
 POST push/tokens/remove
 GET  push/settings
 POST push/settings
+GET  push/why
 """
 
 
