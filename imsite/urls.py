@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 
 from imsite import exposition, operations
 from imsite.core import envelope
+from push import why_page
 
 urlpatterns = [
     # The log comes first: each pattern that is tried before costs a pull of history a microsecond.
@@ -19,6 +20,7 @@ urlpatterns = [
     path("metrics", exposition.metrics_page),
     path("api/schema", operations.schema),
     path("api/docs", operations.docs),
+    path("admin/push/why/", why_page.view, name="push_why"),
     path("admin/", admin.site.urls),
 ]
 handler400 = "imsite.core.envelope.bad_request"
