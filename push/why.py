@@ -102,6 +102,9 @@ def _reason(device: Device, known: _Known, general: Reason | None, *, now: datet
     owed = reasons.owed(known.debts.get(device.pk), known.seq)
     if rows:
         last = reasons.decided(rows[-1], known.seq)
+        if last.collapsed_into and general and general.outcome == "muted":
+            # The push told of a mention; what lies before it was counted along, not told.
+            return general
         return replace(last, next_at=owed.next_at) if owed else last
     if owed is not None:
         return general or owed

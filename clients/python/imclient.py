@@ -1436,6 +1436,32 @@ class Client:
     def blocks(self) -> AsyncIterator[Json]:
         return self.each("accounts/blocks")
 
+    # Pushes.
+
+    async def register_push(self, provider: str, token: str | Json, app: str | None = None) -> Json:
+        """Have this device woken; `token` of webpush is the subscription."""
+        field = "subscription" if provider == "webpush" else "token"
+        body = given(provider=provider, app=app) | {field: token}
+        return await self.call("POST", "push/tokens", body=body)
+
+    async def remove_push(self) -> None:
+        await self.call("POST", "push/tokens/remove")
+
+    def push_tokens(self) -> AsyncIterator[Json]:
+        return self.each("push/tokens")
+
+    async def push_settings(self, **fields: Any) -> Json:
+        """How one is woken; `preview` and `quiet_hours` (absent: they stay, None: none) change it."""
+        if not fields:
+            return await self.call("GET", "push/settings")
+        if "preview" not in fields:
+            fields["preview"] = (await self.call("GET", "push/settings"))["preview"]
+        return await self.call("POST", "push/settings", body=fields)
+
+    async def push_why(self, conversation_id: int, seq: int) -> Json:
+        query = {"conversation_id": conversation_id, "seq": seq}
+        return await self.call("GET", "push/why", query)
+
     # Conversations. Every head that comes back goes into the store as well.
 
     def conversations(self) -> AsyncIterator[Json]:
@@ -1723,6 +1749,7 @@ class CLI:
 
         cls._add_account(command)
         cls._add_talk(command)
+        cls._add_push(command)
         return parser
 
     @classmethod
@@ -1759,6 +1786,22 @@ class CLI:
         sub = command("read", cls.read)
         sub.add_argument("conversation", help=where)
         sub.add_argument("seq", nargs="?", type=int, help="else everything")
+
+    @classmethod
+    def _add_push(cls, command: Callable[..., argparse.ArgumentParser]) -> None:
+        sub = command("push", cls.push)
+        sub.add_argument("provider", nargs="?", choices=["fcm", "apns", "webpush"])
+        sub.add_argument("token", nargs="?", help="of webpush: a file with the subscription")
+        sub.add_argument("--app", help="which of several applications this is")
+        sub.add_argument("--remove", action="store_true", help="wake this device no more")
+        sub = command("push-settings", cls.push_settings)
+        sub.add_argument("--preview", choices=["yes", "no"], help="may pushes tell what was said?")
+        quiet = sub.add_mutually_exclusive_group()
+        quiet.add_argument("--quiet", nargs=3, metavar=("START", "END", "TZ"), help="22:00 07:00 …")
+        quiet.add_argument("--no-quiet", action="store_true")
+        sub = command("why", cls.why)
+        sub.add_argument("conversation", help="its id, its title, or @USERNAME")
+        sub.add_argument("seq", type=int)
 
     async def run(self) -> None:
         path = getattr(self.options, "store", None) or os.environ.get("IM_STORE") or self.STORE
@@ -1891,6 +1934,50 @@ class CLI:
         )
 
     # Who and where.
+
+    async def push(self) -> None:
+        """have this device woken, or list those that are"""
+        options = self.options
+        if options.remove:
+            await self.client.remove_push()
+        elif options.provider:
+            await self.client.register_push(options.provider, self._push_token(), options.app)
+        async for each in self.client.push_tokens():
+            here = "this device" if each["current"] else f"device {each['device_id']}"
+            print(f"{each['provider']:<8}  {here}  {plain(each['app'] or '')}".rstrip())
+
+    def _push_token(self) -> str | Json:
+        token: str | None = self.options.token
+        if token is None:
+            raise CliError(f"{self.options.provider} needs a token")
+        return loads(Path(token).read_text()) if self.options.provider == "webpush" else token
+
+    async def push_settings(self) -> None:
+        """show or change how you are woken"""
+        options, fields = self.options, {}
+        if options.preview:
+            fields["preview"] = options.preview == "yes"
+        if options.no_quiet:
+            fields["quiet_hours"] = None
+        elif options.quiet:
+            fields["quiet_hours"] = dict(zip(("start", "end", "tz"), options.quiet, strict=True))
+        found = await self.client.push_settings(**fields)
+        quiet = found["quiet_hours"]
+        hours = f"quiet {quiet['start']}-{quiet['end']} {quiet['tz']}" if quiet else "never quiet"
+        print(f"preview {'yes' if found['preview'] else 'no'}, {hours}")
+
+    async def why(self) -> None:
+        """tell why a message woke your devices, or did not"""
+        conversation_id = await self._find(self.options.conversation)
+        found = await self.client.push_why(conversation_id, self.options.seq)
+        for device in found["devices"]:
+            here = "this device" if device["current"] else f"device {device['device_id']}"
+            detail = f" ({device['detail']})" if device["detail"] else ""
+            print(plain(f"{here}: {device['says']}{detail}"))
+            for step in device["steps"]:
+                print(
+                    plain(f"    {step['at']}  {step['outcome']}  {step['detail'] or ''}".rstrip())
+                )
 
     async def _name(self, user_id: int | None) -> str:
         if user_id is None:

@@ -144,6 +144,15 @@ def test_each_step_is_told_in_its_order_and_the_last_decides(alice, bob, talk):
     assert len(ask(bob, talk, second)["steps"]) == 1
 
 
+def test_a_push_for_a_mention_did_not_tell_of_what_was_said_before(alice, bob, talk):
+    bob.post(f"{talk.path}/settings", {"notify": "mentions"})
+    plain = talk.say(alice, "hello")["seq"]
+    named = talk.say(alice, "@bob", mentions=[bob.id])["seq"]
+    decide(bob, talk, plain, named, "pushed")
+    assert told(ask(bob, talk, plain)) == ("muted", "present")
+    assert told(ask(bob, talk, named)) == ("pushed", "recorded")
+
+
 def test_what_is_still_owed_says_when_it_is_tried(alice, bob, talk):
     first, second = (talk.say(alice, text)["seq"] for text in ("one", "two"))
     due = clock.now() + timedelta(minutes=5)

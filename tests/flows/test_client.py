@@ -103,3 +103,24 @@ def test_the_command_line(server, direct, alice, act, tmp_path, capsys, monkeypa
         assert "hello" in shown and "\x1b" not in shown and "\u202e" not in shown
     if act == "send":
         assert direct.all(alice)[-1]["text"] == "from the shell"
+
+
+def test_the_command_line_for_pushes(server, direct, alice, bob, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("IM_PASSWORD", PASSWORD)
+    base = ["--server", server, "--store", str(tmp_path / "store")]
+
+    def run(*args: str) -> str:
+        assert imclient.CLI.main([*base, *args]) == 0
+        return capsys.readouterr().out
+
+    run("login", bob.user["username"])
+    assert run("push", "fcm", "a-token", "--app", "chat") == "fcm       this device  chat\n"
+    assert run("push-settings") == "preview yes, never quiet\n"
+    night = ["--quiet", "22:00", "07:00", "Asia/Tokyo"]
+    assert run("push-settings", *night) == "preview yes, quiet 22:00-07:00 Asia/Tokyo\n"
+    assert run("push-settings", "--preview", "no").startswith("preview no, quiet 22:00")
+    assert run("push-settings", "--no-quiet") == "preview no, never quiet\n"
+    seq = direct.say(bob, "mine")["seq"]
+    assert "this device: It is the user's own message." in run("why", str(direct.id), str(seq))
+    assert run("push", "--remove") == ""
+    assert imclient.CLI.main([*base, "push", "apns", "short"]) == 1
