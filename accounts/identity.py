@@ -36,7 +36,7 @@ def register(newcomer: Newcomer, claim: devices.Claim, *, now: datetime) -> dict
             "username", "must be 3 to 32 letters or digits, with _ . - allowed"
         )
     # Asked before the hash, which is dear; the constraint decides when two ask at once.
-    if _named(newcomer.username) is not None:
+    if named(newcomer.username) is not None:
         raise UsernameTaken
     password = passwords.new_hash(newcomer.password, field="password")
     user = User(username=newcomer.username, password=password, created_at=now)
@@ -53,7 +53,7 @@ def register(newcomer: Newcomer, claim: devices.Claim, *, now: datetime) -> dict
 
 def log_in(username: str, password: str, claim: devices.Claim, *, now: datetime) -> dict[str, Any]:
     """Sign a device in; return the same as `register`; raise BadCredentials or Banned."""
-    user = passwords.check(_named(username), password)
+    user = passwords.check(named(username), password)
     callers.refuse_banned(user, now=now)
     with _unchanged(user):
         device = devices.sign_in(user.pk, claim, now=now)
@@ -65,7 +65,8 @@ def name_key(username: str) -> str:
     return "n" + names.key(username[:_LONGEST_NAME])
 
 
-def _named(username: str) -> User | None:
+def named(username: str) -> User | None:
+    """Return the account of this name, however it is typed, if there is one."""
     if len(username) > _LONGEST_NAME:
         return None
     return User.objects.filter(username_key=names.key(username), deleted_at=None).first()

@@ -87,7 +87,8 @@ class Device(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
-        return f"{self.name or self.platform or 'device'} {self.pk}"
+        # No text of strangers: this is shown in titles and in lists of choices.
+        return f"device {self.pk}"
 
 
 class Ticket(models.Model):

@@ -83,12 +83,16 @@ def living(user_id: int, *, lock: bool = False) -> User:
     return user
 
 
+def named_like(q: str) -> Q:
+    """Return the condition that a username or display name begins with `q`, however it is typed."""
+    key = names.key(q)
+    return Q(username_key__startswith=key) | Q(display_key__startswith=key)
+
+
 def search(user_id: int, q: str, *, cursor: str | None, limit: int) -> dict[str, Any]:
     """Return a page of those whose username or display name begins with `q`, however it is typed."""
-    key = names.key(q)
-    begins = Q(username_key__startswith=key) | Q(display_key__startswith=key)
-    rows = User.objects.filter(begins, deleted_at=None)
-    scope = "users:" + hashlib.sha256(key.encode()).hexdigest()
+    rows = User.objects.filter(named_like(q), deleted_at=None)
+    scope = "users:" + hashlib.sha256(names.key(q).encode()).hexdigest()
     page, after = paging.page(rows, scope, user_id, cursor=cursor, limit=limit)
     return {"items": [shape(user) for user in page], "next": after}
 

@@ -94,7 +94,8 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or f"direct {self.low_id}–{self.high_id}"
+        # Not the title, which strangers write: this is shown in titles and in lists of choices.
+        return f"{self.kind} {self.pk}"
 
 
 class Membership(models.Model):

@@ -55,6 +55,11 @@ app.conf.update(
             "schedule": timedelta(minutes=1),
             "options": {"expires": 60},
         },
+        "take a sample for the dashboard": {
+            "task": "imsite.desk.tasks.take_sample",
+            "schedule": timedelta(minutes=5),
+            "options": {"expires": 300},
+        },
     },
 )
 app.autodiscover_tasks()

@@ -29,7 +29,7 @@ if IM_TRUSTED_PROXIES:
 INSTALLED_APPS = [
     # Only `runserver` needs it in this list, and its Twisted costs every process half a second.
     *(["daphne"] if "runserver" in sys.argv else []),
-    "django.contrib.admin",
+    "imsite.desk.apps.DeskAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -42,23 +42,56 @@ INSTALLED_APPS = [
     "conversations.apps.ConversationsConfig",
     "messages.apps.MessagesConfig",
     "push.apps.PushConfig",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    # Last: it takes out of the admin what others put there, and gives groups what all have made.
+    "imsite.desk.apps.DeskConfig",
 ]
 
 # The API needs none of Django's page middlewares (they cost more than a page of history); pages_only
 # wraps each so that requests under /api/v1 pass by.
 MIDDLEWARE = [
     "imsite.core.middleware.RequestId",
+    "imsite.desk.headers.Headers",
     "imsite.core.middleware.security",
     "imsite.core.middleware.static_files",
     "imsite.core.middleware.sessions",
     "imsite.core.middleware.common",
     "imsite.core.middleware.csrf",
     "imsite.core.middleware.authentication",
+    "imsite.core.middleware.one_time_codes",
     "imsite.core.middleware.flashes",
     "imsite.core.middleware.clickjacking",
 ]
-# The admin looks for the middlewares by their own names and does not see them in their wraps.
-SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]
+SILENCED_SYSTEM_CHECKS = [
+    # Django looks for middlewares by their own names and does not see them in their wraps.
+    "admin.E408",
+    "admin.E409",
+    "admin.E410",
+    "security.W001",
+    "security.W002",
+    "security.W003",
+    # Whether other hosts of a domain speak TLS, and for ever, is not for one of them to decide.
+    "security.W005",
+    "security.W021",
+]
+
+# on: browsers reach this server by TLS only. Pages are redirected to it, cookies never leave it, and
+# browsers remember that for a year; off again, they cannot come back before it is over.
+IM_TLS = env.bool("IM_TLS", default=False)
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IM_TLS
+SECURE_HSTS_SECONDS = 31_536_000 if IM_TLS else 0
+# Only the admin has cookies: nothing else is sent them, and no other site's page can use them.
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "imsite_staff", "imsite_csrf"
+# Hours until staff must log in again: long ones leave desks open, short ones interrupt work.
+IM_ADMIN_HOURS = env.int("IM_ADMIN_HOURS", default=12)
+SESSION_COOKIE_AGE = IM_ADMIN_HOURS * 3600
+# on: nobody works in the admin without one-time codes; off: only who set them up is asked for them.
+IM_ADMIN_OTP = env.bool("IM_ADMIN_OTP", default=False)
+OTP_TOTP_ISSUER = "imsite"
+LOGIN_URL = "admin:login"
 
 ROOT_URLCONF = "imsite.urls"
 WSGI_APPLICATION = "imsite.wsgi.application"
@@ -145,6 +178,7 @@ CHANNEL_LAYERS = {
 }
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.staff.Sessions"]
 PASSWORD_HASHERS = [
     "accounts.hashers.Argon2",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",

@@ -104,6 +104,24 @@ def find(
     }
 
 
+def places(q: str, *, below: int | None, above: int | None, count: int) -> list[int]:
+    """Return the keys of up to `count` entries with all words of `q`, for those who may read all.
+
+    The highest keys below `below`, or the lowest above `above`.
+    """
+    phrases = _phrases(q)
+    if not phrases:
+        return []
+    words = "s.words MATCH %s" if stamps.is_sqlite() else "s.words @@ %s::tsquery"
+    expression = _fts5(phrases) if stamps.is_sqlite() else _tsquery(phrases)
+    side, order, bound = ("<", "DESC", below) if above is None else (">", "ASC", above)
+    key = f"s.{_key()}"
+    sql = f"""SELECT {key} FROM {_INDEX} s WHERE {words} AND {key} {side} %s
+ ORDER BY {key} {order} LIMIT %s"""
+    start = 2**63 - 1 if bound is None else bound
+    return [row[0] for row in rows.fetch(sql, [expression, start, count])]
+
+
 def _matches(
     caller_id: int, q: str, conversation_id: int | None, after: list[Any], count: int
 ) -> list[tuple[Any, ...]]:

@@ -17,6 +17,7 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.functional import SimpleLazyObject
+from django_otp.middleware import OTPMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from imsite.core import logs, metrics
@@ -117,3 +118,4 @@ csrf = pages_only(CsrfViewMiddleware)
 authentication = pages_only(AuthenticationMiddleware)
 flashes = pages_only(MessageMiddleware)
 clickjacking = pages_only(XFrameOptionsMiddleware)
+one_time_codes = pages_only(OTPMiddleware)

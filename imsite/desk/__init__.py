@@ -1,0 +1,1 @@
+"""The admin: its site, who may come in, the dashboard."""

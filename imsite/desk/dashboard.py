@@ -1,0 +1,81 @@
+"""The dashboard: what wants attention, and how much is going on, in a bounded number of queries."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from django.utils.safestring import SafeString
+
+from imsite.core.desk.parts import Tile, tiles
+from imsite.desk import charts, samples
+from imsite.desk.charts import Bar
+from imsite.desk.models import Sample
+
+Point = tuple[datetime, Sample | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A curve, and the figure that its last point stands for."""
+
+    title: str
+    drawn: SafeString
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dashboard:
+    """All of it, ready to be shown."""
+
+    tiles: list[Tile]
+    charts: list[Chart]
+
+
+def seen_by(user: Any, *, now: datetime) -> Dashboard:
+    """Return what this member of staff sees."""
+    hours = samples.points(now=now, step=timedelta(hours=1), count=24)
+    days = samples.points(now=now, step=timedelta(days=1), count=30)
+    drawn = [
+        _chart("Sends an hour", "%d %b %H:%M", _sent(hours)),
+        _chart("Sends a day", "%d %b", _sent(days)),
+        _chart(
+            "Active users an hour", "%d %b %H:%M", _active(hours, lambda each: each.active_hour)
+        ),
+        _chart("Active users a day", "%d %b", _active(days, lambda each: each.active_day)),
+    ]
+    return Dashboard(tiles=[*tiles.seen_by(user, now=now), _sampling(now)], charts=drawn)
+
+
+def _chart(title: str, style: str, points: Sequence[tuple[datetime, int | None]]) -> Chart:
+    found = [Bar(moment.strftime(style), value) for moment, value in points]
+    return Chart(title=title, drawn=charts.bars(title, found), last=found[-1].value)
+
+
+def _sent(points: Sequence[Point]) -> list[tuple[datetime, int | None]]:
+    """Return how much was sent from each point to the next; None where a sample is missing."""
+    return [
+        (moment, None if old is None or new is None else max(0, new.sent - old.sent))
+        for (_, old), (moment, new) in pairwise(points)
+    ]
+
+
+def _active(
+    points: Sequence[Point], figure: Callable[[Sample], int]
+) -> list[tuple[datetime, int | None]]:
+    return [(moment, None if each is None else figure(each)) for moment, each in points[1:]]
+
+
+def _sampling(now: datetime) -> Tile:
+    """Say whether the curves go on: without a worker they end, and so does all periodic work."""
+    newest = samples.newest()
+    if newest is None:
+        return Tile(
+            title="Periodic work", value="none yet", note="is a worker running?", alarm=True
+        )
+    age = now - newest.at
+    late = age > samples.LATE
+    minutes = int(age.total_seconds() // 60)
+    note = "the worker or beat stands still" if late else "the worker is at work"
+    return Tile(title="Periodic work", value=f"{minutes} min ago", note=note, alarm=late)
