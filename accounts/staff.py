@@ -1,14 +1,18 @@
-"""Staff at the door of the admin: who may come in, looked up anew for each request."""
+"""Staff: who may come into the admin, looked up anew for each request; making and unmaking them."""
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import Group
+from django.db import transaction
 from django.http import HttpRequest
 
-from accounts import callers, identity, passwords
+from accounts import audit, callers, identity, passwords, profiles
 from accounts.models import User
 from imsite.core import clock
-from imsite.core.errors import AppError
+from imsite.core.errors import AppError, NotFound
 
 
 class Sessions(ModelBackend):
@@ -39,3 +43,34 @@ class Sessions(ModelBackend):
         except AppError:
             return False
         return True
+
+
+def set_groups(user_id: int, groups: Collection[str], *, reason: str, now: datetime) -> None:
+    """Make a user staff in exactly these groups; in none: no staff any more, and no superuser.
+
+    For the console alone: nobody can raise anybody in the admin. NotFound for a group that is not there.
+    """
+    with transaction.atomic():
+        user = profiles.living(user_id, lock=True)
+        found = list(Group.objects.filter(name__in=groups))
+        if len(found) != len(set(groups)):
+            raise NotFound
+        before = _standing(user)
+        user.is_staff, user.is_superuser = bool(groups), user.is_superuser and bool(groups)
+        user.save(update_fields=["is_staff", "is_superuser"])
+        user.groups.set(found)
+        audit.record(
+            actor_id=None,
+            act="staff.grant",
+            target=f"user:{user_id}",
+            reason=reason,
+            before=before,
+            after=_standing(user),
+            address="",
+            now=now,
+        )
+
+
+def _standing(user: User) -> dict[str, Any]:
+    groups = sorted(user.groups.values_list("name", flat=True))
+    return {"is_staff": user.is_staff, "is_superuser": user.is_superuser, "groups": groups}

@@ -4,6 +4,7 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 
+from imsite.core import logs
 from imsite.env import BASE_DIR, data_dir, env, secret_key, valkey_socket
 
 DATA_DIR = data_dir()
@@ -293,28 +294,4 @@ IM_LOG_FORMAT = env.str("IM_LOG_FORMAT", default="text" if sys.stderr.isatty() e
 IM_LOG_LEVEL = env.str("IM_LOG_LEVEL", default="INFO").upper()
 # A line for each request; without it for those that fail here (5xx) or take longer than a second.
 IM_ACCESS_LOG = env.bool("IM_ACCESS_LOG", default=False)
-_QUIET = {"handlers": [], "propagate": True, "level": "WARNING"}
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"unhandled": {"()": "imsite.core.logs.Unhandled"}},
-    "formatters": {
-        "json": {"()": "imsite.core.logs.Json"},
-        "text": {"()": "imsite.core.logs.Text"},
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": IM_LOG_FORMAT}},
-    "root": {
-        "handlers": ["stderr"],
-        "level": "INFO" if IM_LOG_LEVEL == "DEBUG" else IM_LOG_LEVEL,
-    },
-    "loggers": {
-        "imsite": {"level": IM_LOG_LEVEL},
-        "django.request": {"filters": ["unhandled"]},
-        # They have handlers of their own, and lines that quote whole URLs.
-        **dict.fromkeys(["django.server", "uvicorn", "uvicorn.error", "uvicorn.access"], _QUIET),
-        # Anyone can make one, with a stack each time.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "httpx": {"level": "WARNING"},
-        "httpcore": {"level": "WARNING"},
-    },
-}
+LOGGING = logs.configuration(level=IM_LOG_LEVEL, form=IM_LOG_FORMAT)

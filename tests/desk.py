@@ -41,7 +41,13 @@ def browser(user: User | None = None) -> Client:
 
 def note(target: str = "user:1", **more: Any) -> Any:
     """Put something on record."""
-    given = {"actor_id": None, "act": "user.ban", "reason": "because", "before": None, "after": None}
+    given = {
+        "actor_id": None,
+        "act": "user.ban",
+        "reason": "because",
+        "before": None,
+        "after": None,
+    }
     with transaction.atomic():
         return audit.record(**{**given, **more}, target=target, address="::1", now=clock.now())
 
@@ -92,7 +98,11 @@ _GIVEN = {"content_type_id": "1", "object_id": "1", "url": "nothing/here", "app_
 
 def _filled(route: str, model: Any) -> str:
     if route.startswith("^"):
-        return re.sub(r"\(\?P<app_label>[^)]*\)", "accounts", route).strip("^$").replace("(?P<url>.*)", "x")
+        return (
+            re.sub(r"\(\?P<app_label>[^)]*\)", "accounts", route)
+            .strip("^$")
+            .replace("(?P<url>.*)", "x")
+        )
 
     def value(found: re.Match[str]) -> str:
         name = found[1].rpartition(":")[2]

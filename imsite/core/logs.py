@@ -132,3 +132,29 @@ def _stack(error: BaseException, seen: set[int]) -> Iterator[str]:
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
             yield from _stack(each, seen)
+
+
+def configuration(*, level: str, form: str) -> dict[str, Any]:
+    """Return what Django's LOGGING wants; `form` is json or text."""
+    quiet = {"handlers": [], "propagate": True, "level": "WARNING"}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"unhandled": {"()": "imsite.core.logs.Unhandled"}},
+        "formatters": {
+            "json": {"()": "imsite.core.logs.Json"},
+            "text": {"()": "imsite.core.logs.Text"},
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": form}},
+        "root": {"handlers": ["stderr"], "level": "INFO" if level == "DEBUG" else level},
+        "loggers": {
+            "imsite": {"level": level},
+            "django.request": {"filters": ["unhandled"]},
+            # They have handlers of their own, and lines that quote whole URLs.
+            **dict.fromkeys(["django.server", "uvicorn", "uvicorn.error", "uvicorn.access"], quiet),
+            # Anyone can make one, with a stack each time.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
+        },
+    }

@@ -3,10 +3,10 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import path
-from django.views.decorators.cache import never_cache
+from django.urls import path, reverse
 
 from imsite.core import clock
 from imsite.core.limits import RateLimited
@@ -41,7 +41,6 @@ class Desk(admin.AdminSite):
         own = [path("codes/", self.codes, name="codes")]
         return own + super().get_urls()
 
-    @never_cache
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Log in; the address and the name are limited as those of the API are."""
         if codes.is_half_way(request):
@@ -54,7 +53,7 @@ class Desk(admin.AdminSite):
     def codes(self, request: HttpRequest) -> HttpResponse:
         """Set up one-time codes: for staff who are in, or only lack them."""
         if not (super().has_permission(request) and codes.may_enrol(request)):
-            return self.login(request)
+            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
         answer: HttpResponse = refusals.guarded(codes.page)(request, self)
         return answer
 

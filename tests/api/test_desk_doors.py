@@ -66,6 +66,8 @@ def test_staff_in_no_group_see_the_site_and_no_row(pages):
     for name, path, model in pages:
         if model is not None:
             assert opened(client, path) == 403, path
+        elif name.endswith("/<path:object_id>/"):
+            assert opened(client, path) == 302, path  # to the page, which refuses
         elif SITE.get(name, 404) is not None:
             assert opened(client, path) == SITE.get(name, 404), path
 
