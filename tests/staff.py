@@ -25,12 +25,9 @@ ALL = (
 
 
 def member_of_staff(*permissions: str, superuser: bool = False) -> User:
-    """Return somebody of staff with these permissions and no others."""
-    user = User.objects.create_user(
-        f"staff_{_RUN}_{next(_numbers)}", "correct horse battery", is_staff=True
-    )
-    if superuser:
-        User.objects.filter(pk=user.pk).update(is_superuser=True)
+    """Return somebody of staff with these permissions and no others, and no password."""
+    name = f"staff_{_RUN}_{next(_numbers)}"
+    user = User.objects.create_user(name, is_staff=True, is_superuser=superuser)
     wanted = Q(pk=None)
     for name in permissions:
         app, codename = name.split(".")

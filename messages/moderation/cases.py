@@ -163,7 +163,7 @@ def _recall(warrant: Warrant, case: Case, outcome: Outcome) -> None:
 
 def _warn(warrant: Warrant, case: Case, outcome: Outcome) -> None:
     text = outcome.words or warrant.reason
-    letters.warn(warrant, case.accused_id, about=f"case:{case.pk}", text=text)
+    letters.owe_warning(warrant, case.accused_id, about=f"case:{case.pk}", text=text)
 
 
 def _mute(warrant: Warrant, case: Case, outcome: Outcome) -> None:

@@ -56,6 +56,29 @@ def queue(actor_id: int, *, after: int = 0, limit: int = 50, now: datetime) -> P
     return Page(cases=cases[:limit], next=cases[limit - 1].pk if len(cases) > limit else None)
 
 
+def closed(actor_id: int, *, before: int | None = None, limit: int = 50, now: datetime) -> Page:
+    """Return closed cases, the latest opened first; each has `report_count`."""
+    authority.require(actor_id, HANDLE, now=now)
+    found = Case.objects.filter(closed_at__isnull=False)
+    found = found if before is None else found.filter(pk__lt=before)
+    people = ("accused", "closed_by")
+    counted = found.select_related(*people).annotate(report_count=Count("reports"))
+    cases = list(counted.order_by("-pk")[: limit + 1])
+    return Page(cases=cases[:limit], next=cases[limit - 1].pk if len(cases) > limit else None)
+
+
+def backlog() -> tuple[int, datetime | None]:
+    """Return how many cases are open, counted up to 101, and since when the oldest is."""
+    opened = Case.objects.filter(closed_at=None).order_by("pk").values_list("opened_at", flat=True)
+    found = list(opened[:101])
+    return len(found), found[0] if found else None
+
+
+def against(user_id: int) -> Sequence[Case]:
+    """Return the newest cases against somebody."""
+    return list(Case.objects.filter(accused_id=user_id).order_by("-pk")[:_EARLIER])
+
+
 def one(actor_id: int, case_id: int, *, now: datetime) -> Dossier:
     """Return all about a case, open or closed."""
     authority.require(actor_id, HANDLE, now=now)

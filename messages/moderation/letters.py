@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 from django.db import transaction
 
-from accounts import herald
+from accounts import herald, profiles
 from accounts.authority import Warrant
 from conversations import opening
 from imsite.core.errors import AppError
@@ -31,10 +31,17 @@ def owe(owed: Iterable[tuple[int, str, str]], *, now: datetime) -> None:
 
 
 def warn(warrant: Warrant, user_id: int, *, about: str, text: str) -> None:
+    """Warn somebody now; call it outside of a transaction."""
+    owe_warning(warrant, user_id, about=about, text=text)
+    deliver(now=warrant.now)
+
+
+def owe_warning(warrant: Warrant, user_id: int, *, about: str, text: str) -> None:
     """Owe somebody a warning; `deliver` sends it."""
     warrant.require(_WARN)
     drafts.parse(0, 0, {"client_id": str(uuid5(_NAMESPACE, about)), "text": text})
     with transaction.atomic():
+        profiles.living(user_id)
         warrant.over(user_id)
         owe([(user_id, about, text)], now=warrant.now)
         warrant.record("user.warn", f"user:{user_id}", after={"text": text, "about": about})
