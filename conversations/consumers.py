@@ -11,7 +11,7 @@ from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 from django.db import Error as DatabaseProblem
 
-from accounts import callers, tokens
+from accounts import callers, presence, tokens
 from accounts.tokens import Caller
 from conversations import credentials, frames, markers, pings
 from conversations.hub import the_hub
@@ -102,6 +102,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
         self.out = Outgoing(self.base_send, self._hub.pacer)
         self._mail = Mailbox.here()
         self._let_in = True
+        presence.opened(self.caller.device_id)
         metrics.sockets.inc()
         try:
             await self._hub.join(self)
@@ -118,6 +119,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
     def _leave(self) -> None:
         if self._let_in:
             metrics.sockets.dec()
+            presence.closed(self.caller.device_id)
             self.out.stop()
             self._hub.leave(self)
 

@@ -1,5 +1,7 @@
 """Which conversations are still to be looked at for pushes, who looks, and how far it went."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -33,23 +35,50 @@ def claim(limit: int, *, now: datetime) -> list[int]:
         return [row[0] for row in rows.fetch(_claim_sql(rows.vendor()), params)]
 
 
-def done(conversation_id: int, *, to: int) -> None:
-    """Say that everybody was looked at up to `to`; what came meanwhile is to be looked at at once.
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Entries of a conversation that are to be looked at: low < seq <= high."""
 
-    Under the head's lock: an append that this look did not see is either committed, and seen here,
-    or still to come, and leaves a row of its own.
+    conversation_id: int
+    kind: str
+    pair: tuple[int, int] | None
+    member_count: int
+    low: int
+    high: int
+
+
+def ranges(conversation_ids: Collection[int]) -> list[Range]:
+    """Return what is to be looked at in these conversations; of dissolved ones nothing is."""
+    found = Conversation.objects.filter(pk__in=conversation_ids).values_list(
+        "id", "kind", "low_id", "high_id", "member_count", "push_seq", "head_seq", "dissolved_at"
+    )
+    return [
+        Range(cid, kind, (a, b) if a and b else None, count, high if dissolved else low, high)
+        for cid, kind, a, b, count, low, high, dissolved in found
+    ]
+
+
+def done(looked: Mapping[int, int]) -> None:
+    """Say up to where everybody was looked at: {conversation: seq}; what came meanwhile waits on.
+
+    Under the heads' locks: an append that a look did not see is either committed, and seen here, or
+    still to come, and leaves a row of its own.
     """
     with transaction.atomic():
-        head = heads.lock([conversation_id]).get(conversation_id)
-        waiting = Unlooked.objects.filter(pk=conversation_id)
-        to = min(to, head.head_seq) if head else 0
-        if head is None or head.head_seq <= max(to, head.push_seq):
-            waiting.delete()
-        else:
-            waiting.update(leased_until=None)
-        if head is not None and to > head.push_seq:
-            # Not a change that anybody sees: version and stamp stay, so that syncs stay quiet.
-            Conversation.objects.filter(pk=conversation_id).update(push_seq=to)
+        found = heads.lock(looked.keys())
+        reached = {
+            cid: min(seq, found[cid].head_seq) for cid, seq in looked.items() if cid in found
+        }
+        late = [
+            cid
+            for cid, seq in reached.items()
+            if max(seq, found[cid].push_seq) < found[cid].head_seq
+        ]
+        Unlooked.objects.filter(pk__in=looked.keys() - set(late)).delete()
+        Unlooked.objects.filter(pk__in=late).update(leased_until=None)
+        # Not a change that anybody sees: version and stamp stay, so that syncs stay quiet.
+        forward = [(seq, cid) for cid, seq in sorted(reached.items()) if seq > found[cid].push_seq]
+        rows.update(heads.TABLE, {"push_seq": "{v}"}, forward)
 
 
 def count() -> int:

@@ -6,18 +6,22 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Max, Min
 
-from conversations import access, heads, logbook, pings
+from conversations import access, following, heads, logbook, pings
 from conversations.models import Conversation, Membership, Uncounted
 from imsite.core import rows, stamps
 from imsite.core.errors import NotFound
 
 
-def move(user_id: int, conversation_id: int, *, seq: int, force: bool) -> None:
-    """Move the marker to `seq`, at most to the newest entry; back only with `force`."""
+def move(user_id: int, conversation_id: int, *, seq: int, force: bool, device_id: int = 0) -> None:
+    """Move the marker to `seq`, at most to the newest entry; back only with `force`.
+
+    `device_id` is where it was read, for who clears the other devices (0: nobody says).
+    """
     seat = access.seat_of(user_id, conversation_id)
     target = min(seq, seat.conversation.head_seq)
     if target > seat.read_seq:
         _forward(seat, target)
+        following.read(user_id, conversation_id, device_id)
     elif force and target < seat.read_seq:
         _back(user_id, conversation_id, seq)
 

@@ -222,6 +222,8 @@ class Mention(models.Model):
                 fields=["conversation_id", "user_id", "seq"], name="mention_once"
             ),
         ]
+        # Who is pushed for the newest entries: of an old group nobody reads all of its mentions.
+        indexes = [models.Index(fields=["conversation_id", "seq"], name="mentions_at")]
 
     def __str__(self) -> str:
         return f"{self.conversation_id}:{self.seq} mentions {self.user_id or 'all'}"

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from conversations import bus
+from conversations import bus, following
 from conversations.bus import Outbox, PersonPing, TalkPing
 
 log = logging.getLogger("imsite.pings")
@@ -29,6 +29,7 @@ def heads_moved(moves: Iterable[tuple[int, int, int]]) -> None:
             outbox.talk(conversation_id, TalkPing(seq=seq, parted=parted_seq))
 
     _put(fill)
+    following.heads_moved()
 
 
 def head_changed(conversation_id: int) -> None:

@@ -7,7 +7,7 @@ many changes goes page by page in the order of stamps and, at its end, continues
 its start. The first pass goes by newest activity instead, and ends at the horizon of its start too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
@@ -195,9 +195,27 @@ def with_items(found: Changes, count: int) -> None:
 def _total_sql(vendor: str) -> str:
     return f"""SELECT coalesce(sum({headview.unread()}), 0)
  FROM conversations_membership m JOIN conversations_conversation c ON c.id = m.conversation_id
- WHERE m.user_id = %s AND {headview.ACTIVE} AND m.notify <> 'none' AND NOT m.hidden"""
+ WHERE m.user_id = %s AND {_TOTALLED}"""
+
+
+_TOTALLED = f"{headview.ACTIVE} AND m.notify <> 'none' AND NOT m.hidden"
 
 
 def unread_total(user_id: int) -> int:
     """Return the sum of unread over the active conversations neither muted nor hidden."""
     return int(rows.fetch(_total_sql(rows.vendor()), [user_id])[0][0])
+
+
+def unread_totals(user_ids: Collection[int]) -> dict[int, int]:
+    """Return `unread_total` of each of these users, those without conversations left out."""
+    if not user_ids:
+        return {}
+    listed, params = rows.values([(user_id,) for user_id in sorted(set(user_ids))])
+    found = rows.fetch(
+        f"""WITH want(user_id) AS ({listed}) SELECT m.user_id, sum({headview.unread()})
+ FROM want JOIN conversations_membership m ON m.user_id = want.user_id
+ JOIN conversations_conversation c ON c.id = m.conversation_id
+ WHERE {_TOTALLED} GROUP BY m.user_id""",
+        params,
+    )
+    return {user_id: int(total) for user_id, total in found}

@@ -6,6 +6,7 @@ from typing import Annotated
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseNotModified
 
+from accounts import presence
 from accounts.auth import Request
 from conversations import sync
 from imsite.core import clock
@@ -43,6 +44,8 @@ class Sync(Door):
             return self.marked(HttpResponseNotModified(), etag, found.quiet)
         if query.messages:
             sync.with_items(found, query.messages)
+            reached = [(head["id"], head["last_seq"]) for head in found.items if head["items"]]
+            presence.pulled(request.user.device_id, reached)
         if total is None:
             total = sync.unread_total(user_id)
         return self.marked(self.ok(self.answer(found, total)), etag, found.quiet)

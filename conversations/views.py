@@ -149,7 +149,14 @@ class Read(HeadDoor):
     def post(self, request: Request, conversation_id: int) -> HttpResponse:
         """Move the marker forward, or back with `force`."""
         body = self.body(shapes.Reading)
-        markers.move(request.user.user_id, conversation_id, seq=body.seq, force=body.force)
+        caller = request.user
+        markers.move(
+            caller.user_id,
+            conversation_id,
+            seq=body.seq,
+            force=body.force,
+            device_id=caller.device_id,
+        )
         return self.show(conversation_id)
 
 

@@ -3,6 +3,7 @@
 import os
 import warnings
 from datetime import timedelta
+from typing import Any
 
 from celery import Celery
 
@@ -50,6 +51,26 @@ app.conf.update(
             # A bell that rang while nobody listened need not ring twice.
             "options": {"expires": 3600},
         },
+        "push what is owed": {
+            "task": "push.tasks.push",
+            "schedule": timedelta(seconds=5),
+            "options": {"expires": 5},
+        },
+        "clear what was read": {
+            "task": "push.tasks.clear_read",
+            "schedule": timedelta(minutes=5),
+            "options": {"expires": 300},
+        },
+        "look for conversations that nobody looked at": {
+            "task": "push.tasks.find_missed",
+            "schedule": timedelta(hours=1),
+            "options": {"expires": 3600},
+        },
+        "forget old decisions about pushes": {
+            "task": "push.tasks.forget",
+            "schedule": timedelta(hours=1),
+            "options": {"expires": 3600},
+        },
         "send letters, open cases, resume orders": {
             "task": "messages.tasks.tend_moderation",
             "schedule": timedelta(minutes=1),
@@ -63,3 +84,8 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks()
+
+
+def ring(task: str, *args: Any) -> None:
+    """Ring for a task from any process, once and without patience."""
+    app.send_task(task, args=args, expires=60, retry=False)

@@ -232,6 +232,9 @@ PUSH_ROUTES = {"fcm": "console", "apns": "console", "webpush": "console"}
 # Seconds a call of a push provider may take as a whole. Short: slow answers are taken for failures and
 # sent twice. Long: what a hanging provider owes is late beyond the promised minute.
 IM_PUSH_TIMEOUT = env.float("IM_PUSH_TIMEOUT", default=10.0)
+# Pushes that one task of a worker has under way at each provider. Few: slow; many: that many may be sent
+# twice when the worker is killed.
+IM_PUSH_THREADS = env.int("IM_PUSH_THREADS", default=8)
 # What next_poll_ms tells a client that saw nothing new.
 IM_POLL_MS = env.int("IM_POLL_MS", default=5000)
 # Threads that answer HTTP beside the sockets: few are faster for reads, sends wait in theirs.

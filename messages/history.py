@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import NamedTuple
 
 from imsite.core import rows
 from imsite.core.errors import NotFound
@@ -49,6 +50,13 @@ class Window:
 Span = tuple[Window, int, int]
 
 
+class Page(NamedTuple):
+    """Rendered JSON, and up to which seq of which conversations whoever gets it has pulled."""
+
+    body: bytes
+    reached: dict[int, int]
+
+
 def _window(conversation_id: int, row: Sequence[object]) -> Window:
     kind, head, floor, shown, visible_from, role = row
     low = 0 if shown == "all" else int(visible_from) - 1  # type: ignore[call-overload]
@@ -83,19 +91,19 @@ class Ask:
     around: int | None = None
 
 
-def page(user_id: int, conversation_id: int, ask: Ask) -> bytes:
-    """Return a page as rendered JSON."""
+def page(user_id: int, conversation_id: int, ask: Ask) -> Page:
+    """Return a page."""
     return _page(readable(user_id, conversation_id), ask)
 
 
-def page_at(user_id: int, conversation_id: int, *, moment: datetime, ask: Ask) -> bytes:
+def page_at(user_id: int, conversation_id: int, *, moment: datetime, ask: Ask) -> Page:
     """Return the page around the first item at or after a time; none later: the newest page."""
     window = readable(user_id, conversation_id)
     seq = _first_at(window, moment)
     return _page(window, Ask(limit=ask.limit, chat=ask.chat, around=seq))
 
 
-def pages(user_id: int, places: dict[int, int], *, limit: int) -> bytes:
+def pages(user_id: int, places: dict[int, int], *, limit: int) -> Page:
     """Return `{"ID": page | null}` for several conversations at once, each after its seq.
 
     Once the answer is very large, the pages that are left are empty and say `has_after`.
@@ -103,16 +111,19 @@ def pages(user_id: int, places: dict[int, int], *, limit: int) -> bytes:
     windows = readable_many(user_id, list(places))
     spans = [(windows[c], *_after(windows[c], places[c], limit)) for c in places if c in windows]
     bodies = dict.fromkeys(places, b"null")
+    reached = {}
     size = 0
     for portion in _portions(spans):
         full = size >= _ENOUGH
         found = {} if full else ranges([(w.conversation_id, a, b) for w, a, b in portion])
         for window, low, high in portion:
             wires = found.get(window.conversation_id, [])
-            body = _render(window, wires, low, low if full else high)
+            end = low if full else high
+            body = _render(window, wires, low, end)
             bodies[window.conversation_id] = body
+            reached[window.conversation_id] = end
             size += len(body) if wires else 0
-    return b"{%s}" % b",".join(b'"%d":%s' % each for each in bodies.items())
+    return Page(b"{%s}" % b",".join(b'"%d":%s' % each for each in bodies.items()), reached)
 
 
 def _portions(spans: Iterable[Span]) -> Iterator[list[Span]]:
@@ -128,13 +139,17 @@ def _portions(spans: Iterable[Span]) -> Iterator[list[Span]]:
     yield portion
 
 
-def _page(window: Window, ask: Ask) -> bytes:
+def _page(window: Window, ask: Ask) -> Page:
     if ask.chat:
         return _chat_page(window, ask)
     low, high = _span(window, ask)
     span = [packed(window.conversation_id, low), packed(window.conversation_id, high)]
     [(joined,)] = rows.fetch(_range_sql(rows.vendor()), span) if high > low else [("",)]
-    return _render(window, [joined], low, high)
+    return _one(window, [joined], low, high)
+
+
+def _one(window: Window, wires: Sequence[str], low: int, high: int) -> Page:
+    return Page(_render(window, wires, low, high), {window.conversation_id: high})
 
 
 def _span(window: Window, ask: Ask) -> tuple[int, int]:
@@ -168,7 +183,7 @@ def _render(window: Window, wires: Sequence[str], low: int, high: int) -> bytes:
     )
 
 
-def _chat_page(window: Window, ask: Ask) -> bytes:
+def _chat_page(window: Window, ask: Ask) -> Page:
     """Skip items that only change another; the range they lie in is covered all the same."""
     if ask.around is not None:
         return _chat_around(window, ask)
@@ -179,16 +194,16 @@ def _chat_page(window: Window, ask: Ask) -> bytes:
         top = window.last_seq if ask.before is None else min(window.last_seq, ask.before - 1)
         high = max(top, window.floor_seq)
         shown, low = _shown_before(window, high, ask.limit)
-    return _render(window, [text for _, text in shown], low, high)
+    return _one(window, [text for _, text in shown], low, high)
 
 
-def _chat_around(window: Window, ask: Ask) -> bytes:
+def _chat_around(window: Window, ask: Ask) -> Page:
     middle = min(max(ask.around or 0, window.floor_seq + 1), window.last_seq)
     older, low = _shown_before(window, middle, ask.limit - (ask.limit - 1) // 2)
     newer, high = _shown_after(window, middle, ask.limit - len(older))
     if len(older) + len(newer) < ask.limit and low > window.floor_seq:
         older, low = _shown_before(window, middle, ask.limit - len(newer))
-    return _render(window, [text for _, text in older + newer], low, high)
+    return _one(window, [text for _, text in older + newer], low, high)
 
 
 Shown = list[tuple[int, str]]

@@ -2,6 +2,7 @@
 
 from django.http import HttpResponse
 
+from accounts import presence
 from accounts.auth import Request
 from imsite.core import clock, limits
 from imsite.core.doors import Door
@@ -19,7 +20,16 @@ from messages import (
 from messages.history import Ask
 
 
-class Messages(Door):
+class PageDoor(Door):
+    """A door to pages."""
+
+    def show(self, request: Request, page: history.Page) -> HttpResponse:
+        """Answer with a page; the caller's device need not be woken for what is in it."""
+        presence.pulled(request.user.device_id, page.reached.items())
+        return self.ok_bytes(page.body)
+
+
+class Messages(PageDoor):
     """Send a message, or pull a page of a log."""
 
     Query = shapes.PagePosition
@@ -40,7 +50,7 @@ class Messages(Door):
             after=query.after,
             around=query.around,
         )
-        return self.ok_bytes(history.page(request.user.user_id, conversation_id, ask))
+        return self.show(request, history.page(request.user.user_id, conversation_id, ask))
 
     def post(self, request: Request, conversation_id: int) -> HttpResponse:
         """Append a message; a retry under the same client_id gets the first answer."""
@@ -49,7 +59,7 @@ class Messages(Door):
         return self.ok(receipt.shape(), status=200 if receipt.duplicate else 201)
 
 
-class AtTime(Door):
+class AtTime(PageDoor):
     """Jump to a time."""
 
     Query = shapes.AtTime
@@ -59,10 +69,11 @@ class AtTime(Door):
         query = self.query(shapes.AtTime)
         ask = Ask(limit=query.limit, chat=query.view == "chat")
         user_id = request.user.user_id
-        return self.ok_bytes(history.page_at(user_id, conversation_id, moment=query.time, ask=ask))
+        page = history.page_at(user_id, conversation_id, moment=query.time, ask=ask)
+        return self.show(request, page)
 
 
-class Many(Door):
+class Many(PageDoor):
     """Send to, or pull from, several conversations at once."""
 
     Query = shapes.Places
@@ -71,7 +82,8 @@ class Many(Door):
     def get(self, request: Request) -> HttpResponse:
         """Return a page of each conversation after its seq; null for what one may not read."""
         query = self.query(shapes.Places)
-        return self.ok_bytes(history.pages(request.user.user_id, query.after, limit=query.limit))
+        page = history.pages(request.user.user_id, query.after, limit=query.limit)
+        return self.show(request, page)
 
     def post(self, request: Request) -> HttpResponse:
         """Send up to 100 messages, each for itself, in the order given."""

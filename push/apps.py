@@ -9,8 +9,10 @@ class PushConfig(AppConfig):
     name = "push"
 
     def ready(self) -> None:
-        """Follow what people do to their accounts."""
+        """Follow what people do to their accounts, what is said and what is read."""
         from accounts import following
-        from push import people  # after the models are there
+        from conversations import following as talks
+        from push import bell, people  # after the models are there
 
         following.register(people)
+        talks.register(bell)

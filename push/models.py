@@ -147,7 +147,7 @@ class Decision(models.Model):
 
 
 class Look(models.Model):
-    """That members of a conversation were looked at for entries from_seq..to_seq; writer: push/debts.
+    """That members of a conversation were looked at for entries from_seq..to_seq; writer: push/looks.
 
     `online`: the devices not owed because they held a socket (`decisions.unpack` gives their ids).
     A socket may be dead without anybody knowing, so they are looked at again at `again_at`, when each

@@ -13,13 +13,21 @@ from imsite.core.postgresql import direct
 
 
 def insert(
-    table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, skip: bool = False
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    skip: bool = False,
+    clash: str = "",
 ) -> None:
-    """Insert `rows`, one statement; with `skip`, those that stand already are left alone."""
+    """Insert `rows`, one statement; with `skip`, those that stand already are left alone.
+
+    `clash` is the whole ON CONFLICT clause for those that are to be changed instead.
+    """
     if not rows:
         return
     head = f"INSERT INTO {table} ({', '.join(columns)}) "
-    tail = " ON CONFLICT DO NOTHING" if skip else ""
+    tail = " ON CONFLICT DO NOTHING" if skip else f" {clash}"
     if stamps.is_sqlite():
         one = f"VALUES ({', '.join(['%s'] * len(columns))})"
         _each(head + one + tail, rows)

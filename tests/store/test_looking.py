@@ -25,7 +25,7 @@ def push_seq(talk) -> int:
 def test_a_head_that_moved_waits_until_it_was_looked_at(talk, alice):
     newest = talk.say(alice)["seq"]
     assert waits(talk)
-    looking.done(talk.id, to=newest)
+    looking.done({talk.id: newest})
     assert not waits(talk) and push_seq(talk) == newest
     talk.say(alice)
     assert waits(talk)
@@ -34,17 +34,17 @@ def test_a_head_that_moved_waits_until_it_was_looked_at(talk, alice):
 def test_what_came_meanwhile_waits_on(talk, alice):
     seen = talk.say(alice)["seq"]
     talk.say(alice)
-    looking.done(talk.id, to=seen)
+    looking.done({talk.id: seen})
     assert waits(talk) and push_seq(talk) == seen
     # Who looked longer and saw less takes nothing back.
-    looking.done(talk.id, to=seen - 1)
+    looking.done({talk.id: seen - 1})
     assert waits(talk) and push_seq(talk) == seen
 
 
 def test_looking_changes_no_head_that_anybody_sees(talk, alice):
     newest = talk.say(alice)["seq"]
     before = alice.head(talk.id)
-    looking.done(talk.id, to=newest)
+    looking.done({talk.id: newest})
     assert alice.head(talk.id) == before
 
 
@@ -68,8 +68,8 @@ def test_a_lease_of_a_clock_in_the_future_holds_nobody(talk, alice):
 def test_an_append_that_commits_late_is_not_forgotten(talk, alice):
     """The look ends while an append holds the head: it must see the append, or leave its row."""
     seen = talk.say(alice)["seq"]
-    looking.done(talk.id, to=seen)
-    ended = threading.Thread(target=together, args=[lambda: looking.done(talk.id, to=seen)])
+    looking.done({talk.id: seen})
+    ended = threading.Thread(target=together, args=[lambda: looking.done({talk.id: seen})])
     with transaction.atomic():
         head = heads.lock([talk.id])[talk.id]
         head.head_seq += 1
@@ -85,7 +85,7 @@ def test_no_append_is_forgotten_while_others_look(talk, alice):
         seen = push_seq(talk) + 1
         together(
             lambda: talk.say(alice),
-            lambda seen=seen: looking.done(talk.id, to=seen),
+            lambda seen=seen: looking.done({talk.id: seen}),
             lambda: talk.say(alice),
         )
         kept = Conversation.objects.get(pk=talk.id)

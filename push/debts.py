@@ -1,0 +1,231 @@
+"""Debts: a push owed to a device for a conversation; merged, claimed, settled; the only writer of Debt."""
+
+import random
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Min, Q
+
+from imsite.core import rows, stamps
+from push.models import Debt
+
+TABLE = Debt._meta.db_table
+# Seconds between two attempts: at first, and at most when the provider itself is unwell (what is owed
+# must be pushed within a minute of its healing), and when it is about this one device.
+_FIRST, _MOST, _MOST_ALONE = 1.0, 20.0, 3600.0
+# Attempts after which a device that alone is refused is given up.
+ENOUGH = 12
+_BATCH = 1_000
+
+
+def lease() -> float:
+    """Return the seconds for which a claim holds: to wait for a thread, for the provider, to settle."""
+    return float(settings.IM_PUSH_TIMEOUT) * 3 + 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Owed:
+    """That a device is to be told of entries from_seq..seq of a conversation, at `due_at`."""
+
+    device_id: int
+    user_id: int
+    conversation_id: int
+    provider: str
+    from_seq: int
+    seq: int
+    due_at: datetime
+
+
+_COLUMNS = (
+    "device_id", "user_id", "conversation_id", "provider", "from_seq", "seq", "owed_since",
+    "due_at", "failures", "told_seq", "cleared_seq",
+)  # fmt: skip
+
+
+@cache
+def _clash(vendor: str) -> str:
+    # A debt that waits keeps its turn; one that was settled begins anew; what was told is not owed.
+    return f"""ON CONFLICT (device_id, conversation_id) DO UPDATE SET
+ seq = {stamps.greatest(f"{TABLE}.seq", "excluded.seq")},
+ from_seq = CASE WHEN {TABLE}.due_at IS NULL THEN excluded.from_seq ELSE {TABLE}.from_seq END,
+ user_id = excluded.user_id, provider = excluded.provider,
+ owed_since = coalesce({TABLE}.owed_since, excluded.owed_since),
+ due_at = coalesce({TABLE}.due_at, excluded.due_at)
+ WHERE {TABLE}.told_seq < excluded.seq"""
+
+
+def owe(owed: Iterable[Owed], *, now: datetime) -> None:
+    """Add to what devices are owed: one debt for each device and conversation, merged."""
+    since = rows.moment(now)
+    # In one order everywhere, so that two who write many never wait for each other.
+    found = [
+        (o.device_id, o.user_id, o.conversation_id, o.provider, o.from_seq, o.seq, since,
+         rows.moment(o.due_at), 0, 0, 0)
+        for o in sorted(owed, key=lambda each: (each.device_id, each.conversation_id))
+    ]  # fmt: skip
+    rows.insert(TABLE, _COLUMNS, found, clash=_clash(rows.vendor()))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A debt that is ours until `until`."""
+
+    until: datetime
+    id: int
+    device_id: int
+    user_id: int
+    conversation_id: int
+    from_seq: int
+    seq: int
+    told_seq: int
+    cleared_seq: int
+    failures: int
+
+
+@cache
+def _claim_sql(vendor: str) -> str:
+    # A lease far beyond any that this clock could give is of a process whose clock was wrong.
+    skip = "" if stamps.is_sqlite() else " FOR UPDATE SKIP LOCKED"
+    return f"""UPDATE {TABLE} SET leased_until = %s WHERE id IN (
+ SELECT id FROM {TABLE} WHERE provider = %s AND due_at <= %s
+ AND (leased_until IS NULL OR leased_until < %s OR leased_until > %s)
+ ORDER BY due_at LIMIT %s{skip})
+ RETURNING id, device_id, user_id, conversation_id, from_seq, seq, told_seq, cleared_seq, failures"""
+
+
+def claim(provider: str, limit: int, *, now: datetime) -> list[Claim]:
+    """Take up to `limit` due debts to devices of a provider, the longest due first."""
+    until = now + timedelta(seconds=lease())
+    times = [rows.moment(each) for each in (until, now, now, until + timedelta(seconds=lease()))]
+    params = [times[0], provider, *times[1:], limit]
+    with transaction.atomic():
+        return [Claim(until, *row) for row in rows.fetch(_claim_sql(rows.vendor()), params)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """What became of a claim: told up to `told_seq`, cleared up to `cleared_seq` (0: neither).
+
+    `again_at`: to be tried again then, in vain so far (`failed`) or for now. Without it nothing is
+    owed any more but what was merged since.
+    """
+
+    claim: Claim
+    told_seq: int = 0
+    cleared_seq: int = 0
+    failed: bool = False
+    again_at: datetime | None = None
+
+
+def settle(settled: Collection[Settled], *, now: datetime) -> None:
+    """Write what became of claims, in one transaction.
+
+    What a provider took counts, whoever holds the claim by now. All else is for the holder to say,
+    and what was merged since the claim stays owed: nobody looked at it.
+    """
+    at = rows.moment(now)
+    # In one order everywhere, so that two who write many never wait for each other.
+    ordered = sorted(settled, key=lambda one: (one.claim.device_id, one.claim.conversation_id))
+    told = [(s.claim.id, s.told_seq, s.cleared_seq) for s in ordered if s.told_seq or s.cleared_seq]
+    ended = [
+        (s.claim.id, rows.moment(s.claim.until), max(s.claim.seq, s.told_seq))
+        for s in ordered
+        if s.again_at is None
+    ]
+    again = [
+        (s.claim.id, rows.moment(s.claim.until), rows.moment(s.again_at), int(s.failed))
+        for s in ordered
+        if s.again_at is not None
+    ]
+    with transaction.atomic():
+        _change("id, told, cleared", told, _told_sql(rows.vendor()), [at])
+        _change("id, mine, reached", ended, _ENDED, [at])
+        _change("id, mine, again, failed", again, _AGAIN, [])
+
+
+@cache
+def _told_sql(vendor: str) -> str:
+    return f"""told_seq = {stamps.greatest("told_seq", "v.told")},
+ cleared_seq = {stamps.greatest("cleared_seq", "v.cleared")}, told_at = %s FROM v WHERE"""
+
+
+_HOLDER = f"FROM v WHERE {TABLE}.leased_until = v.mine AND"
+_ENDED = f"""leased_until = NULL, failures = 0, from_seq = v.reached + 1,
+ due_at = CASE WHEN seq > v.reached THEN %s END,
+ owed_since = CASE WHEN seq > v.reached THEN owed_since END {_HOLDER}"""
+_AGAIN = f"leased_until = NULL, failures = failures + v.failed, due_at = v.again {_HOLDER}"
+
+
+def _change(names: str, found: list[tuple[Any, ...]], change: str, params: list[Any]) -> None:
+    if found:
+        listed, values = rows.values(found)
+        sql = f"WITH v({names}) AS ({listed}) UPDATE {TABLE} SET {change} {TABLE}.id = v.id"
+        rows.execute(sql, [*values, *params])
+
+
+def pause(failures: int, *, alone: bool) -> float:
+    """Return the seconds to the next attempt after so many in vain; `alone`: only this device fails.
+
+    With some chance in it, so that what failed together does not come back together.
+    """
+    most = _MOST_ALONE if alone else _MOST
+    seconds: float = min(most, _FIRST * 2.0 ** min(failures, 20))
+    return seconds * (0.5 + random.random() / 2)
+
+
+def recheck(reads: Collection[tuple[int, int, int]], *, now: datetime) -> None:
+    """Have devices looked at that were told of what their member has read by now.
+
+    `reads` are (user, conversation, device that it was read on, 0 if it is not known), each pair of
+    the first two once. That device clears itself.
+    """
+    if not reads:
+        return
+    listed, params = rows.values(sorted(reads))
+    start = f"WITH v(user_id, conversation_id, device_id) AS ({listed}) UPDATE {TABLE} SET"
+    with transaction.atomic():
+        rows.execute(f"{start} cleared_seq = told_seq {_SHOWN} = v.device_id", params)
+        rows.execute(
+            f"{start} due_at = %s {_SHOWN} <> v.device_id AND due_at IS NULL",
+            [*params, rows.moment(now)],
+        )
+
+
+_SHOWN = f"""FROM v WHERE {TABLE}.user_id = v.user_id
+ AND {TABLE}.conversation_id = v.conversation_id AND told_seq > cleared_seq AND {TABLE}.device_id"""
+_READ = f"""UPDATE {TABLE} SET due_at = %s WHERE id IN (
+ SELECT d.id FROM {TABLE} d JOIN conversations_membership m
+  ON m.user_id = d.user_id AND m.conversation_id = d.conversation_id
+ WHERE d.told_seq > d.cleared_seq AND d.due_at IS NULL AND m.read_seq >= d.told_seq LIMIT {_BATCH})"""
+
+
+def recheck_read(*, now: datetime) -> int:
+    """Have all looked at that show what was read elsewhere; return how many."""
+    return rows.execute(_READ, [rows.moment(now)])
+
+
+def hasten(user_ids: Collection[int], *, now: datetime) -> None:
+    """Have what waits for these users looked at now, as when their quiet hours change."""
+    Debt.objects.filter(user_id__in=user_ids, due_at__gt=now).update(due_at=now)
+
+
+def waiting(*, now: datetime) -> tuple[int, float]:
+    """Return how many debts wait, and for how many seconds the oldest that is due has waited."""
+    found = Debt.objects.filter(due_at__isnull=False).aggregate(count=Count("id"))
+    oldest = Debt.objects.filter(due_at__lte=now).aggregate(oldest=Min("owed_since"))["oldest"]
+    return found["count"], max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+
+
+def forget(*, now: datetime) -> int:
+    """Delete debts that are settled and older than the offline window; return how many."""
+    limit = now - timedelta(days=settings.IM_OFFLINE_DAYS)
+    old = Debt.objects.filter(Q(told_at=None) | Q(told_at__lt=limit), due_at=None).order_by("pk")
+    gone = 0
+    while batch := list(old.values_list("pk", flat=True)[:_BATCH]):
+        gone += Debt.objects.filter(pk__in=batch, due_at=None).delete()[0]
+    return gone
