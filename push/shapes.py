@@ -14,10 +14,13 @@ from push import quiet, tokens
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _APNS = re.compile(r"([0-9A-Fa-f]{2}){32,100}")
+_HOST = re.compile(r"[A-Za-z0-9.\-:\[\]]+")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _POINT_BYTES = 65
 _AUTH_BYTES = 16
 _LONGEST_TOKEN = 4096
+# It becomes a header of HTTP/2, where no space may stand at either end.
+_APP = r"^([\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?)?$"
 
 
 def _decoded(text: str) -> bytes:
@@ -53,7 +56,7 @@ def _https(url: str) -> str:
         good = parts and parts.scheme == "https" and parts.hostname and parts.port != 0
     except ValueError:
         good = False
-    if not good or not parts or "@" in parts.netloc or "#" in url:
+    if not good or not parts or not _HOST.fullmatch(parts.netloc) or "#" in url:
         raise ValueError("must be an https URL")
     return url
 
@@ -93,7 +96,7 @@ class Registration(Shape):
         default=None, validate_default=True
     )
     subscription: Subscription | None = Field(default=None, validate_default=True)
-    app: Annotated[str, Field(max_length=100, pattern=r"^[\x20-\x7e]*$")] | None = None
+    app: Annotated[str, Field(max_length=100, pattern=_APP)] | None = None
 
     @field_validator("token")
     @classmethod
