@@ -39,7 +39,7 @@ DEFAULT: Final = Wishes()
 
 def wishes(user_ids: Collection[int]) -> dict[int, Wishes]:
     """Return the wishes of each of these users; one query."""
-    found = {row.user_id: _wishes(row) for row in PushSettings.objects.filter(pk__in=user_ids)}
+    found = {row.user_id: kept(row) for row in PushSettings.objects.filter(pk__in=user_ids)}
     return {user_id: found.get(user_id, DEFAULT) for user_id in user_ids}
 
 
@@ -59,7 +59,7 @@ def change(user_id: int, *, preview: bool, quiet: Hours | None, keep_quiet: bool
         # An account that is being deleted must not get a row behind its own end.
         profiles.living(user_id, lock=True)
         row, _ = PushSettings.objects.update_or_create(user_id=user_id, defaults=wanted)
-    return _wishes(row)
+    return kept(row)
 
 
 def forget(user_id: int) -> None:
@@ -67,7 +67,8 @@ def forget(user_id: int) -> None:
     PushSettings.objects.filter(pk=user_id).delete()
 
 
-def _wishes(row: PushSettings) -> Wishes:
+def kept(row: PushSettings) -> Wishes:
+    """Return what a row says."""
     if row.quiet_start is None or row.quiet_end is None:
         return Wishes(preview=row.preview)
     quiet = Hours(start=row.quiet_start, end=row.quiet_end, tz=row.quiet_tz)

@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver
 from accounts import audit
 from accounts.models import User
 from imsite.core import clock
+from push import decisions
 from tests.cast import Person, talk_of
 
 _numbers = itertools.count(1)
@@ -65,6 +66,10 @@ def world(text: str = "hello", said: str = "hello") -> dict[str, Any]:
     alice.post("accounts/blocks/add", {"user_id": bob.id})
     token = {"provider": "fcm", "token": uuid.uuid4().hex, "app": "app"}
     alice.post("push/tokens", token)
+    alice.post("push/settings", {"preview": False})
+    decided = {"device_id": alice.device_id, "user_id": alice.id, "conversation_id": talk.id}
+    decided |= {"from_seq": seq, "to_seq": seq, "outcome": "failed", "detail": text[:200]}
+    decisions.note([decisions.Decided(**decided)], now=clock.now())
     note(f"user:{alice.id}", reason=text[:500], before={"text": text}, after={text[:50]: text})
     return {"alice": alice, "bob": bob, "talk": talk, "seq": seq}
 

@@ -39,6 +39,8 @@ ROLES: dict[str, set[str]] = {
     | {
         "accounts.view_device",
         "push.view_pushtoken",
+        "push.view_pushsettings",
+        "push.view_decision",
         "desk.end_devices",
         "desk.export_person",
         "desk.erase_person",
@@ -49,6 +51,7 @@ ROLES: dict[str, set[str]] = {
         "accounts.view_auditentry",
         "accounts.export_auditentry",
         "push.view_pushtoken",
+        "push.view_decision",
         "desk.reset_codes",
     },
 }

@@ -28,8 +28,8 @@ _PEOPLE = {"user", "block", "conversation", "membership"}
 TABLE = {
     "Moderator": _PEOPLE | {"entry"},
     "Senior moderator": _PEOPLE | {"entry", "auditentry"},
-    "Support": _PEOPLE | {"device", "pushtoken"},
-    "Operator": {"device", "auditentry", "pushtoken"},
+    "Support": _PEOPLE | {"device", "pushtoken", "pushsettings", "decision"},
+    "Operator": {"device", "auditentry", "pushtoken", "decision"},
 }
 # What can be opened beside a list and a page: the groups that may.
 ACTS: dict[str, set[str]] = {}

@@ -46,8 +46,9 @@ def test_it_tells_of_any_users_message(bob, alice, talk, support):
         detail="<script>503</script>",
     )
     decisions.note([row], now=clock.now())
-    query = {"user_id": bob.id, "conversation_id": talk.id, "seq": seq}
+    query = {"user": bob.user["username"], "conversation_id": talk.id, "seq": seq}
     html = support.get(PAGE, query).content.decode()
+    assert "did not take" in support.get(PAGE, {**query, "user": bob.id}).content.decode()
     for told in ("failed", "did not take", "&lt;script&gt;503", "&lt;b&gt;phone", "fcm"):
         assert told in html
     for hidden in ("<script>503", "<b>phone", "secret-", "a secret of alice"):
@@ -57,11 +58,11 @@ def test_it_tells_of_any_users_message(bob, alice, talk, support):
 @pytest.mark.parametrize(
     "query",
     [
-        {"user_id": "x"},
-        {"user_id": "<script>alert(1)</script>", "conversation_id": 1, "seq": 1},
-        {"user_id": 0, "conversation_id": -1, "seq": 2**63},
-        {"user_id": 2**53 - 1, "conversation_id": 2**53 - 1, "seq": 2**53 - 1},
-        {"user_id": "\x00", "conversation_id": "٣", "seq": "1e3"},
+        {"user": "x"},
+        {"user": "<script>alert(1)</script>", "conversation_id": 1, "seq": 1},
+        {"user": 0, "conversation_id": -1, "seq": 2**63},
+        {"user": 2**53 - 1, "conversation_id": 2**53 - 1, "seq": 2**53 - 1},
+        {"user": "x" * 41, "conversation_id": "٣", "seq": "1e3"},
     ],
 )
 def test_it_answers_nonsense_in_words(support, query):
