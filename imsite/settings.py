@@ -6,6 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from imsite.core import logs
 from imsite.env import BASE_DIR, data_dir, env, secret_key, valkey_socket
+from imsite.settings_push import *  # noqa: F403
 
 DATA_DIR = data_dir()
 SECRET_KEY = secret_key(DATA_DIR)
@@ -224,17 +225,6 @@ IM_CLAIM_MINUTES = env.int("IM_CLAIM_MINUTES", default=15)
 IM_WRITER_QUEUE = env.int("IM_WRITER_QUEUE", default=2000)
 # Drafts merged into one commit: larger ones lengthen every sender's wait.
 IM_WRITER_GROUP = env.int("IM_WRITER_GROUP", default=256)
-# Who serves pushes. A provider that is not set up (docs/push.md) goes to the console: a line, no push.
-PUSH_PROVIDERS = {
-    "console": "push.providers.console.Console",
-}
-PUSH_ROUTES = {"fcm": "console", "apns": "console", "webpush": "console"}
-# Seconds a call of a push provider may take as a whole. Short: slow answers are taken for failures and
-# sent twice. Long: what a hanging provider owes is late beyond the promised minute.
-IM_PUSH_TIMEOUT = env.float("IM_PUSH_TIMEOUT", default=10.0)
-# Pushes that one task of a worker has under way at each provider. Few: slow; many: that many may be sent
-# twice when the worker is killed.
-IM_PUSH_THREADS = env.int("IM_PUSH_THREADS", default=8)
 # What next_poll_ms tells a client that saw nothing new.
 IM_POLL_MS = env.int("IM_POLL_MS", default=5000)
 # Threads that answer HTTP beside the sockets: few are faster for reads, sends wait in theirs.

