@@ -7,9 +7,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
-from accounts import audit, names, profiles
+from accounts import audit, names, profiles, useracts  # noqa: F401 - offers its acts
 from accounts.models import AuditEntry, Block, Device, User
 from imsite.core import clock
+from imsite.core.desk.acts import Acting
 from imsite.core.desk.parts import panels
 from imsite.core.desk.readonly import ReadOnly
 from imsite.core.desk.typed import Typed, number
@@ -53,7 +54,7 @@ class Standing(admin.SimpleListFilter):
 
 
 @admin.register(User)
-class UserAdmin(ReadOnly):
+class UserAdmin(Acting):
     """People, without their password hash."""
 
     task = "People"
@@ -93,7 +94,8 @@ class UserAdmin(ReadOnly):
         """Add what every app holds of the person."""
         found = self.get_object(request, object_id)
         about = found and panels.seen_by(request.user, found.pk, now=clock.now())
-        return super().change_view(request, object_id, form_url, {"panels": about})
+        more = {**(extra_context or {}), "panels": about}
+        return super().change_view(request, object_id, form_url, more)
 
 
 class Live(admin.SimpleListFilter):

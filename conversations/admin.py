@@ -10,10 +10,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from accounts.admin import ByPerson, person
+from conversations import acts  # noqa: F401 - offers its acts
 from conversations.models import Conversation, Membership
 from imsite.core.desk import shown
+from imsite.core.desk.acts import Acting
 from imsite.core.desk.parts import Panel, panels
-from imsite.core.desk.readonly import ReadOnly
 from imsite.core.desk.typed import Typed, number
 
 # Rows of a panel: the rest is in the list.
@@ -33,7 +34,7 @@ class OfPerson(Typed):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnly):
+class ConversationAdmin(Acting):
     """Conversations: head, floor and settings."""
 
     task = "Conversations"
@@ -63,6 +64,8 @@ class ConversationAdmin(ReadOnly):
     def state(self, conversation: Conversation) -> str:
         """Say whether it goes on."""
         ended: datetime | None = conversation.dissolved_at
+        if ended is None and conversation.frozen_at is not None:
+            return f"frozen {conversation.frozen_at:%Y-%m-%d %H:%M}"
         return f"dissolved {ended:%Y-%m-%d %H:%M}" if ended else "active"
 
     @admin.display(description="more")
@@ -95,7 +98,7 @@ class ByConversation(Typed):
 
 
 @admin.register(Membership)
-class MembershipAdmin(ReadOnly):
+class MembershipAdmin(Acting):
     """Who is where, and how far they have read."""
 
     task = "Conversations"

@@ -10,9 +10,9 @@ from accounts.admin import ByPerson, person
 from conversations.admin import ByConversation
 from conversations.models import Membership
 from imsite.core.desk import keyset, shown
-from imsite.core.desk.readonly import ReadOnly
+from imsite.core.desk.acts import Acting
 from imsite.core.desk.typed import number
-from messages import search, wire
+from messages import acts, casedesk, recalldesk, search, wire  # noqa: F401 - they register themselves
 from messages.models import SEQ_BITS, Entry, packed
 
 
@@ -42,7 +42,7 @@ class BySender(ByPerson):
 
 
 @admin.register(Entry)
-class EntryAdmin(ReadOnly):
+class EntryAdmin(Acting):
     """Entries, the newest of a log first, logs by their number."""
 
     task = "Conversations"

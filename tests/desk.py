@@ -15,8 +15,10 @@ from django.urls import URLPattern, URLResolver
 from accounts import audit
 from accounts.models import User
 from imsite.core import clock
+from messages.moderation import orders
 from push import decisions
 from tests.cast import Person, talk_of
+from tests.staff import warrant
 
 _numbers = itertools.count(1)
 _RUN = uuid.uuid4().hex[:6]
@@ -63,6 +65,7 @@ def world(text: str = "hello", said: str = "hello") -> dict[str, Any]:
     alice.post(f"{talk.path}/settings", {"nickname": text[:100]})
     seq = talk.say(alice, said)["seq"]
     bob.post(f"{talk.path}/messages/{seq}/report", {"reason": text[:100], "note": text[:500]})
+    orders.recall_one(warrant(reason=text[:500]), talk.id, talk.say(bob, said)["seq"])
     alice.post("accounts/blocks/add", {"user_id": bob.id})
     token = {"provider": "fcm", "token": uuid.uuid4().hex, "app": "app"}
     alice.post("push/tokens", token)

@@ -7,8 +7,9 @@ from typing import Any
 
 import orjson
 
-from imsite.core import rows
+from imsite.core import rows, strict
 from imsite.core.errors import InvalidRequest
+from imsite.core.shapes import Id, QueryTime, Shape
 from messages import search, wire
 from messages.models import SEQ_BITS, packed
 
@@ -18,6 +19,17 @@ _SAMPLE = 20
 _TOP = (1 << SEQ_BITS) - 1
 _SENT_BY = """e.sender_id = %s AND e.conversation_id >= %s AND e.conversation_id IN
  (SELECT m.conversation_id FROM conversations_membership m WHERE m.user_id = %s)"""
+
+
+class _Kept(Shape):
+    """A selection as it is kept."""
+
+    sender_id: Id | None = None
+    conversation_id: Id | None = None
+    seq: Id | None = None
+    since: QueryTime | None = None
+    until: QueryTime | None = None
+    phrase: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +52,9 @@ class Selection:
             raise InvalidRequest.field("phrase", "must hold a word")
         if self.sender_id is None and self.conversation_id is None and self.phrase is None:
             raise InvalidRequest.field("sender_id", "give a person, a conversation or a phrase")
+        # Larger ones have no place in a packed id.
+        if (self.conversation_id or 0) >> (63 - SEQ_BITS) or (self.seq or 0) >> SEQ_BITS:
+            raise InvalidRequest.field("conversation_id", "there is no such place")
 
     def dump(self) -> str:
         """Return it as JSON, what is not asked for left out."""
@@ -51,12 +66,8 @@ class Selection:
 
     @classmethod
     def load(cls, text: str) -> "Selection":
-        """Return what `dump` wrote."""
-        kept = orjson.loads(text)
-        for name in ("since", "until"):
-            if name in kept:
-                kept[name] = datetime.fromisoformat(kept[name])
-        return cls(**kept)
+        """Return what `dump` wrote, here or in a form that came back; InvalidRequest for anything else."""
+        return cls(**dict(_Kept.read(strict.parse_object(text.encode()))))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,15 +24,31 @@ SITE = {
     "login": 302,
 }
 _PEOPLE = {"user", "block", "conversation", "membership"}
+_REPORTS = {"entry", "case", "recallorder"}
 # Whose lists and pages each group sees.
 TABLE = {
-    "Moderator": _PEOPLE | {"entry"},
-    "Senior moderator": _PEOPLE | {"entry", "auditentry"},
+    "Moderator": _PEOPLE | _REPORTS,
+    "Senior moderator": _PEOPLE | _REPORTS | {"auditentry"},
     "Support": _PEOPLE | {"device", "pushtoken", "pushsettings", "decision"},
     "Operator": {"device", "auditentry", "pushtoken", "decision"},
 }
 # What can be opened beside a list and a page: the groups that may.
-ACTS: dict[str, set[str]] = {}
+_MODERATORS, _SENIORS = {"Moderator", "Senior moderator"}, {"Senior moderator"}
+ACTS: dict[str, set[str]] = {
+    "accounts_user_ban": _MODERATORS,
+    "accounts_user_unban": _MODERATORS,
+    "accounts_user_warn": _MODERATORS,
+    "conversations_conversation_freeze": _SENIORS,
+    "conversations_conversation_thaw": _SENIORS,
+    "conversations_conversation_dissolve": _SENIORS,
+    "conversations_membership_mute": _MODERATORS,
+    "conversations_membership_unmute": _MODERATORS,
+    "conversations_membership_hand_over": _SENIORS,
+    "messagelog_case_work": _MODERATORS,
+    "messagelog_entry_recall": _MODERATORS,
+    "messagelog_recallorder_new": _SENIORS,
+    "messagelog_recallorder_undo": _MODERATORS,
+}
 
 
 @pytest.fixture(scope="module")
