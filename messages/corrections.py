@@ -15,11 +15,12 @@ from conversations.logbook import Notice
 from conversations.models import Mention, Uncounted
 from imsite.core import clock, rows, stamps
 from imsite.core.errors import AppError, Code, Conflict, Forbidden, InvalidRequest, NotFound
-from messages import kinds, log, seals, search, wire
+from messages import flags, kinds, log, seals, search, wire
 from messages.batch import Batch, insert_mentions, mention_rows, preview
 from messages.drafts import Edit
 from messages.ledger import append_event
 from messages.models import Reaction, packed
+from messages.policy import gate, standing
 
 RECALL_WINDOW = timedelta(minutes=2)
 EDIT_WINDOW = timedelta(hours=24)
@@ -179,7 +180,8 @@ def remember(head: heads.Head, items: Sequence[wire.Item]) -> None:
 def edit(
     user_id: int, conversation_id: int, seq: int, *, edit: Edit, now: datetime
 ) -> dict[str, Any]:
-    """Change an own message for a day; what is not given stays."""
+    """Change an own message for a day; what is not given stays. Content rules judge the whole."""
+    ruleset = standing.refresh()
     with correcting(user_id, conversation_id, seq, now=now) as target:
         if not target.is_own:
             raise Forbidden
@@ -189,12 +191,15 @@ def edit(
         target.require_voice()
         item = wire.edited(target.item, edit, at=clock.wire(now))
         kinds.check_item(item)
+        item, rules = gate.revise(item, target.head, target.place.role, ruleset=ruleset)
         if edit.mentions is not None:
             _mention(target, item)
         target.rewrite(item, kind="edit")
         search.forget([target.key])
         if words := search.words(item):
             search.index([(target.key, words)])
+        if rules:
+            flags.file([gate.flag_of(conversation_id, target.item, rules)], now=now)
     return target.item
 
 

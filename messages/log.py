@@ -16,6 +16,7 @@ from messages import wire
 from messages.batch import Batch, client_id_param
 from messages.drafts import Draft
 from messages.models import SEQ_BITS, Entry
+from messages.policy.gate import Gate, Verdict
 
 _SEQ = (1 << SEQ_BITS) - 1
 _ALL_TOP = 100
@@ -69,17 +70,22 @@ Pair = tuple[int, int]
 
 
 def append_many(
-    drafts: Sequence[Draft], *, now: datetime, times: Sequence[datetime] | None = None
+    drafts: Sequence[Draft],
+    *,
+    now: datetime,
+    times: Sequence[datetime] | None = None,
+    verdicts: Sequence[Verdict] | None = None,
 ) -> list[Result]:
     """Append in one transaction; the answers come in the order of the drafts, after the commit.
 
     A draft that fails gets its own error and never fails its neighbours. `times`, for imports, are
-    the times to be kept as `sent_at`, one a draft, instead of `now`.
+    the times to be kept as `sent_at`, one a draft, instead of `now`. `verdicts`, one a draft, say
+    which content rules it hits; without them there are none, as for what moderators let through.
     """
     with transaction.atomic():
-        turn = _Turn(drafts, now=now)
+        turn = _Turn(drafts, verdicts, now=now)
         results = [
-            turn.take(draft, at=times[n] if times else now) for n, draft in enumerate(drafts)
+            turn.take(n, draft, at=times[n] if times else now) for n, draft in enumerate(drafts)
         ]
         turn.write()
     pings.heads_moved(turn.moves())
@@ -89,7 +95,9 @@ def append_many(
 class _Turn:
     """One transaction of appends: what was looked up once for all drafts, and what is to be kept."""
 
-    def __init__(self, drafts: Sequence[Draft], *, now: datetime) -> None:
+    def __init__(
+        self, drafts: Sequence[Draft], verdicts: Sequence[Verdict] | None, *, now: datetime
+    ) -> None:
         self.now = now
         # Locking comes first: everything below is looked up as it stands under the lock.
         self.heads = heads.lock({draft.conversation_id for draft in drafts})
@@ -98,20 +106,24 @@ class _Turn:
         directs = {pair for head in self.heads.values() if (pair := head.pair)}
         self.blocked = blocks.pairs(directs) if directs else set()
         self.mentioned = _mentioned(drafts)
+        self.gate = Gate(drafts, verdicts)
         self.batch = Batch()
         self.moved: dict[int, heads.Head] = {}
         self.markers: dict[int, tuple[int, int]] = {}
 
-    def take(self, draft: Draft, *, at: datetime) -> Result:
-        """Keep one draft, or say why not."""
+    def take(self, n: int, draft: Draft, *, at: datetime) -> Result:
+        """Keep draft number `n`, or say why not."""
         try:
             head, place = self._enter(draft)
             if kept := self._kept(draft):
                 return kept
             self._check(draft, head, place)
+            draft, rules = self.gate.admit(n, draft, head, place.role)
         except AppError as error:
             return error
-        return self._append(draft, head, place, at)
+        receipt, item = self._append(draft, head, place, at)
+        self.gate.flag(head.id, item, rules)
+        return receipt
 
     def _enter(self, draft: Draft) -> tuple[heads.Head, Place]:
         head = self.heads.get(draft.conversation_id)
@@ -122,13 +134,15 @@ class _Turn:
 
     def _kept(self, draft: Draft) -> Receipt | None:
         """Return the first answer if this is a retry: before any rule that may have changed since."""
-        found = self.known.get(_key(draft))
+        found = self.known.get(_key(draft)) or self.gate.standing(draft)
         if found is None:
             return None
-        receipt, digest = found
+        first, digest = found
         if digest != draft.digest:
             raise ClientIdConflict
-        return Receipt(receipt.seq, receipt.ordinal, receipt.sent_at, duplicate=True)
+        if isinstance(first, AppError):
+            raise first
+        return Receipt(first.seq, first.ordinal, first.sent_at, duplicate=True)
 
     def _check(self, draft: Draft, head: heads.Head, place: Place) -> None:
         check_may_write(head, place.role, place.muted_until, now=self.now)
@@ -140,17 +154,20 @@ class _Turn:
             raise InvalidRequest.field("reply_to", "is not an item that you may read")
         check_mentions(draft.mentions, head, place.role, self.mentioned)
 
-    def _append(self, draft: Draft, head: heads.Head, place: Place, at: datetime) -> Receipt:
+    def _append(
+        self, draft: Draft, head: heads.Head, place: Place, at: datetime
+    ) -> tuple[Receipt, wire.Item]:
         item = wire.sent(draft)
         placed = self.batch.add(head, item, now=at, client_id=draft.client_id, digest=draft.digest)
         receipt = Receipt(placed["seq"], placed["ordinal"], at)
         self.known[_key(draft)] = (receipt, draft.digest)
         self.moved[head.id] = head
         self.markers[place.membership_id] = (receipt.seq, receipt.ordinal)
-        return receipt
+        return receipt, placed
 
     def write(self) -> None:
-        """Store entries, heads and the senders' markers."""
+        """Store entries, heads and the senders' markers, and what content rules held and flagged."""
+        self.gate.flush(now=self.now)
         if not self.moved:
             return
         self.batch.flush()

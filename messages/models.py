@@ -7,12 +7,16 @@ from django.db import models
 from django.db.models import Q
 
 from messages.casebook import Case, Letter, RecallOrder, Sealed
+from messages.rulebook import Held, PolicyRule, PolicyState
 
 __all__ = [
     "Case",
     "DayMark",
     "Entry",
+    "Held",
     "Letter",
+    "PolicyRule",
+    "PolicyState",
     "Reaction",
     "RecallOrder",
     "Report",

@@ -9,6 +9,7 @@ import orjson
 from conversations.models import Membership
 from imsite.core import clock
 from messages.models import Entry, Reaction, Report
+from messages.policy import held
 
 
 def exported(user_id: int) -> dict[str, Any]:
@@ -59,7 +60,8 @@ def profile_changed(user_id: int) -> None:
 
 
 def closing(user_id: int, *, now: datetime) -> None:
-    """Keep the log as it is: what was said belongs to the conversation."""
+    """Keep the log as it is: what was said belongs to the conversation. What is held was not said."""
+    held.forget(user_id)
 
 
 def devices_ended(user_id: int, device_ids: Collection[int]) -> None:

@@ -1,13 +1,10 @@
-"""Reports to the moderators: keeps what an entry said when somebody, or a rule, found it wrong."""
+"""Reports to the moderators: keeps what an entry said when somebody found it wrong."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
-from imsite.core import rows
 from imsite.core.errors import Conflict, InvalidRequest, NotFound
 from messages import history, wire
 from messages.kinds import KINDS
@@ -17,33 +14,6 @@ from messages.moderation import cases
 
 class NothingLeft(Conflict):
     """This message was recalled: there is nothing left to report."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
-    """What a content rule found: the entry as it was stored (`wire`), and why, in 100 letters."""
-
-    conversation_id: int
-    seq: int
-    sender_id: int
-    wire: str
-    reason: str
-
-
-def flag(flags: Sequence[Flag], *, now: datetime) -> None:
-    """File what content rules found, as reports by nobody; once an entry, one statement for all.
-
-    It belongs into the transaction that stores the entries.
-    """
-    rows.insert(
-        Report._meta.db_table,
-        ("conversation_id", "seq", "reporter_id", "reason", "note", "excerpt", "created_at"),
-        [
-            (each.conversation_id, each.seq, None, each.reason, "", each.wire, rows.moment(now))
-            for each in flags
-        ],
-        skip=True,
-    )
 
 
 def report(

@@ -21,6 +21,8 @@ from imsite.core.errors import AppError, Unavailable
 from messages import log
 from messages.drafts import Draft
 from messages.log import Receipt
+from messages.policy import desk
+from messages.policy.gate import Verdict, judge
 
 logger = logging.getLogger("imsite.writer")
 # A sender who waited this long is told to retry: the same client_id makes that safe.
@@ -36,6 +38,8 @@ class Waiting:
     """A draft and the sender who waits for its receipt."""
 
     draft: Draft
+    # Made by the thread of the sender: the writer's time is everybody's.
+    verdict: Verdict
     future: "Future[Receipt]" = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
 
@@ -51,7 +55,7 @@ class Writer:
 
     def submit(self, drafts: list[Draft]) -> "list[Future[Receipt]]":
         """Queue drafts in this order; refuse all when too many wait already."""
-        items = [Waiting(draft) for draft in drafts]
+        items = [Waiting(draft, judge(draft)) for draft in drafts]
         with self.ready:
             if len(self.waiting) + len(items) > settings.IM_WRITER_QUEUE:
                 metrics.writer_refusals.inc(len(items))
@@ -81,7 +85,7 @@ class Writer:
         began = time.monotonic()
         metrics.group_wait.observe(began - group[0].since)
         try:
-            results = log.append_many([each.draft for each in group], now=clock.now())
+            results = self.keep(group)
         except Exception as error:
             # Whatever it was, every sender waits for an answer and the thread must live.
             connections.close_all()
@@ -92,6 +96,12 @@ class Writer:
             answer(each.future, result)
         metrics.group_size.observe(len(group))
         metrics.group_time.observe(time.monotonic() - began)
+
+    def keep(self, group: list[Waiting]) -> list[log.Result]:
+        """Hold a group against the rules of this second, and append it."""
+        now, drafts = clock.now(), [each.draft for each in group]
+        verdicts = desk.verdicts(drafts, [each.verdict for each in group], now=now)
+        return log.append_many(drafts, now=now, verdicts=verdicts)
 
     def recover(self, group: list[Waiting], error: Exception) -> None:
         """Find the draft at fault, or tell the only one left."""

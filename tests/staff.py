@@ -18,9 +18,11 @@ ALL = (
     "conversations.freeze_conversation",
     "conversations.hand_over_conversation",
     "conversations.mute_member",
+    "messagelog.decide_held",
     "messagelog.handle_reports",
     "messagelog.recall_entries",
     "messagelog.recall_many",
+    "messagelog.write_rules",
 )
 
 

@@ -42,6 +42,8 @@ writer_refusals = Counter(
 )
 entries = Counter("imsite_entries", "Entries added to logs.", ["class"])
 
+policy_hits = Counter("imsite_policy_hits", "Messages that hit a content rule.", ["action"])
+
 pings = Counter("imsite_pings", "Pings on their way to the bus.", ["outcome"])
 pings_published, pings_merged, pings_failed = (
     pings.labels(outcome) for outcome in ("published", "merged", "failed")
