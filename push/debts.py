@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Min, Q
 
-from imsite.core import rows, stamps
+from imsite.core import clock, rows, stamps
+from push import decisions
 from push.models import Debt
 
 TABLE = Debt._meta.db_table
@@ -186,6 +187,7 @@ def recheck(reads: Collection[tuple[int, int, int]], *, now: datetime) -> None:
     """
     if not reads:
         return
+    decisions.note_read(reads, now=now)
     listed, params = rows.values(sorted(reads))
     start = f"WITH v(user_id, conversation_id, device_id) AS ({listed}) UPDATE {TABLE} SET"
     with transaction.atomic():
@@ -212,6 +214,28 @@ def recheck_read(*, now: datetime) -> int:
 def hasten(user_ids: Collection[int], *, now: datetime) -> None:
     """Have what waits for these users looked at now, as when their quiet hours change."""
     Debt.objects.filter(user_id__in=user_ids, due_at__gt=now).update(due_at=now)
+
+
+def exported(user_id: int) -> list[dict[str, Any]]:
+    """Return what the devices of a user are owed and were told, JSON-ready."""
+    found = Debt.objects.filter(user_id=user_id).order_by("pk")
+    return [
+        {
+            "device_id": row.device_id,
+            "conversation_id": row.conversation_id,
+            "seq": row.seq,
+            "due_at": clock.wire_or_none(row.due_at),
+            "told_seq": row.told_seq,
+            "cleared_seq": row.cleared_seq,
+            "told_at": clock.wire_or_none(row.told_at),
+        }
+        for row in found
+    ]
+
+
+def forget_all(user_id: int) -> None:
+    """Delete what the devices of a user are owed and were told."""
+    Debt.objects.filter(user_id=user_id).delete()
 
 
 def waiting(*, now: datetime) -> tuple[int, float]:

@@ -2,7 +2,7 @@
 
 import zlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from imsite.core import clock, rows
-from push.models import Decision, Look
+from push.models import Debt, Decision, Look
 
 # Rows deleted at once: on SQLite every sender waits meanwhile.
 BATCH = 1_000
@@ -38,6 +38,31 @@ def note(decided: Sequence[Decided], *, now: datetime) -> None:
     at = rows.moment(now)
     found = [(*astuple(each)[:-1], each.detail[:_DETAIL], at) for each in decided]
     rows.insert(Decision._meta.db_table, [*_COLUMNS, "at"], found)
+
+
+def note_read(reads: Collection[tuple[int, int, int]], *, now: datetime) -> None:
+    """Keep on which device a user read what devices are owed, or show.
+
+    `reads` are (user, conversation, device; 0: not known); how far is in the membership.
+    """
+    known = sorted(each for each in reads if each[2])
+    if known:
+        listed, params = rows.values(known)
+        rows.execute(_READ.format(listed=listed), [*params, rows.moment(now)])
+
+
+_TO = "CASE WHEN d.due_at IS NULL THEN d.told_seq ELSE d.seq END"
+_READ = f"""INSERT INTO {Decision._meta.db_table}
+ (device_id, user_id, conversation_id, from_seq, to_seq, outcome, detail, at)
+ WITH v(user_id, conversation_id, device_id) AS ({{listed}})
+ SELECT d.device_id, d.user_id, d.conversation_id,
+  CASE WHEN d.due_at IS NULL THEN d.told_seq ELSE d.from_seq END, {_TO}, 'read',
+  'device ' || v.device_id, %s
+ FROM v JOIN {Debt._meta.db_table} d
+  ON d.user_id = v.user_id AND d.conversation_id = v.conversation_id
+ JOIN conversations_membership m
+  ON m.user_id = d.user_id AND m.conversation_id = d.conversation_id
+ WHERE m.read_seq >= {_TO} AND (d.due_at IS NOT NULL OR d.told_seq > d.cleared_seq)"""
 
 
 def pack(device_ids: Iterable[int]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import DatabaseError
 
 from imsite.core import clock
-from push import decisions, preferences, tokens
+from push import debts, decisions, preferences, tokens
 
 log = logging.getLogger("imsite.push")
 
@@ -21,14 +21,16 @@ def closing(user_id: int, *, now: datetime) -> None:
     """Forget where and how this person was to be woken, and what came of it."""
     tokens.forget_all(user_id)
     preferences.forget(user_id)
+    debts.forget_all(user_id)
     decisions.forget_all(user_id)
 
 
 def exported(user_id: int) -> dict[str, Any]:
-    """Return the tokens, the wishes, and what was decided within the offline window."""
+    """Return the tokens, the wishes, what is owed, and what was decided within the offline window."""
     return {
         "push_tokens": tokens.exported(user_id),
         "push_settings": preferences.of(user_id).shape(),
+        "push_debts": debts.exported(user_id),
         "push_decisions": decisions.exported(user_id),
     }
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.db import transaction
 
 from accounts import profiles
+from push import debts
 from push.models import PushSettings
 from push.quiet import Hours
 
@@ -48,8 +49,18 @@ def of(user_id: int) -> Wishes:
     return wishes([user_id])[user_id]
 
 
-def change(user_id: int, *, preview: bool, quiet: Hours | None, keep_quiet: bool = False) -> Wishes:
-    """Set the wishes of a user and return them; `keep_quiet` leaves the quiet hours as they are."""
+def change(
+    user_id: int,
+    *,
+    preview: bool,
+    quiet: Hours | None,
+    keep_quiet: bool = False,
+    now: datetime,
+) -> Wishes:
+    """Set the wishes of a user and return them; `keep_quiet` leaves the quiet hours as they are.
+
+    What waits for the end of quiet hours is looked at anew.
+    """
     wanted: dict[str, Any] = {"preview": preview}
     if not keep_quiet:
         wanted["quiet_start"] = quiet and quiet.start
@@ -59,6 +70,8 @@ def change(user_id: int, *, preview: bool, quiet: Hours | None, keep_quiet: bool
         # An account that is being deleted must not get a row behind its own end.
         profiles.living(user_id, lock=True)
         row, _ = PushSettings.objects.update_or_create(user_id=user_id, defaults=wanted)
+        if not keep_quiet:
+            debts.hasten([user_id], now=now)
     return kept(row)
 
 

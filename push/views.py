@@ -59,6 +59,7 @@ class Settings(Door):
             preview=body.preview,
             quiet=body.quiet_hours.hours() if body.quiet_hours else None,
             keep_quiet="quiet_hours" not in body.model_fields_set,
+            now=clock.now(),
         )
         return self.ok(wishes.shape())
 
