@@ -127,14 +127,15 @@ def is_public(address: str) -> bool:
     found = ipaddress.ip_address(address)
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
-        if inner is None and found in _NAT64:
+        if inner is None and any(found in network for network in _WRAPPING):
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inner is not None and not is_public(str(inner)):
             return False
     return found.is_global and not found.is_multicast
 
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# NAT64, and the old way to write IPv4 as IPv6: the last four bytes are the address.
+_WRAPPING = [ipaddress.IPv6Network(network) for network in ("64:ff9b::/96", "::/96")]
 
 
 def _public_socket(address: Any) -> socket.socket:
