@@ -2,15 +2,27 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils.html import format_html
 
-from accounts import audit, names, profiles, useracts  # noqa: F401 - offers its acts
+from accounts import (
+    audit,
+    audit_files,
+    names,
+    profiles,
+    supportacts,  # noqa: F401 - offers its acts
+    useracts,
+)
 from accounts.models import AuditEntry, Block, Device, User
 from imsite.core import clock
-from imsite.core.desk.acts import Acting
+from imsite.core.desk.acts import ActForm, Acting
 from imsite.core.desk.parts import panels
 from imsite.core.desk.readonly import ReadOnly
 from imsite.core.desk.typed import Typed, number
@@ -115,7 +127,7 @@ class Live(admin.SimpleListFilter):
 
 
 @admin.register(Device)
-class DeviceAdmin(ReadOnly):
+class DeviceAdmin(Acting):
     """Signed-in clients, without their salt."""
 
     task = "People"
@@ -187,11 +199,24 @@ class ByAct(admin.SimpleListFilter):
         return queryset.filter(act=self.value()) if self.value() else queryset
 
 
+class ExportForm(ActForm):
+    """In which form, and why."""
+
+    form = forms.ChoiceField(
+        label="As", choices=[("jsonl", "JSON lines, which prove themselves"), ("csv", "CSV")]
+    )
+    field_order = ("form", "reason")
+
+
+_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnly):
     """What staff did and why."""
 
     task = "Records"
+    change_list_template = "desk/audit.html"
     list_display = ["number", "at", "actor", "act", "target", "reason"]
     list_filter = [ByTarget, ByActor, ByAct]
     list_select_related = ["actor"]
@@ -210,3 +235,32 @@ class AuditEntryAdmin(ReadOnly):
         """Show the hash of the row before and of this one."""
         prior, own = bytes(entry.prior).hex(), bytes(entry.digest).hex()
         return format_html("<code>{}</code><br><code>{}</code>", prior, own)
+
+    def get_urls(self) -> list[Any]:
+        """Add the export."""
+        page = self.admin_site.admin_view(self.export)
+        return [path("export/", page, name="accounts_auditentry_export"), *super().get_urls()]
+
+    def export(self, request: HttpRequest) -> HttpResponseBase:
+        """Ask why and in which form, then give the file."""
+        user: Any = request.user
+        if not user.has_perm(audit_files.PERMISSION):
+            raise PermissionDenied
+        form = ExportForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            act, kind = (
+                useracts.warrant(request, form.cleaned_data["reason"]),
+                form.cleaned_data["form"],
+            )
+            answer = StreamingHttpResponse(audit_files.export(act, kind), content_type=_TYPES[kind])
+            answer["Content-Disposition"] = f'attachment; filename="audit.{kind}"'
+            return answer
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Export the audit log",
+            "opts": self.opts,
+            "back": reverse("admin:accounts_auditentry_changelist"),
+            "act": {"title": "Export"},
+            "form": form,
+        }
+        return TemplateResponse(request, "desk/act.html", context)

@@ -5,9 +5,12 @@ import io
 from collections.abc import Iterator
 
 import orjson
+from django.db import transaction
 
 from accounts import audit
+from accounts.authority import Warrant
 
+PERMISSION = "accounts.export_auditentry"
 COLUMNS = (
     "number", "at", "actor_id", "act", "target", "reason", "before", "after", "address", "prior",
     "digest",
@@ -36,6 +39,14 @@ def csv_lines(*, after: int = 0) -> Iterator[bytes]:
 
 
 FORMATS = {"jsonl": json_lines, "csv": csv_lines}
+
+
+def export(warrant: Warrant, form: str) -> Iterator[bytes]:
+    """Put the export on record, and return the lines of the file, which end with that record."""
+    warrant.require(PERMISSION)
+    with transaction.atomic():
+        warrant.record("audit.export", "audit:all", after={"form": form})
+    return FORMATS[form]()
 
 
 def _cell(value: object) -> str:

@@ -106,16 +106,21 @@ def close(user_id: int, *, password: str, now: datetime) -> None:
     """Delete an account: the person is erased, what they wrote stays as from a deleted user."""
     user = passwords.check(profiles.living(user_id), password)
     with _unchanged(user):
-        # First, while the rows that others lock before they look at people are not ours yet.
-        following.closing(user.pk, now=now)
-        devices.end_all(user.pk, now=now)
-        Device.objects.filter(user_id=user.pk).update(platform="", name="")
-        blocks.remove_all(user.pk)
-        _erase(user, now=now)
-        following.profile_changed(user.pk)
+        erase(user, now=now)
 
 
-def _erase(user: User, *, now: datetime) -> None:
+def erase(user: User, *, now: datetime) -> None:
+    """Take all that is personal off an account and end it, in the transaction of whoever decided so."""
+    # First, while the rows that others lock before they look at people are not ours yet.
+    following.closing(user.pk, now=now)
+    devices.end_all(user.pk, now=now)
+    Device.objects.filter(user_id=user.pk).update(platform="", name="")
+    blocks.remove_all(user.pk)
+    _empty(user, now=now)
+    following.profile_changed(user.pk)
+
+
+def _empty(user: User, *, now: datetime) -> None:
     user.username = user.username_key = f"~{user.pk}"
     user.call(names.DELETED)
     user.display_key = user.username_key

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -12,7 +13,14 @@ from conversations.models import Membership
 from imsite.core.desk import keyset, shown
 from imsite.core.desk.acts import Acting
 from imsite.core.desk.typed import number
-from messages import acts, casedesk, recalldesk, search, wire  # noqa: F401 - they register themselves
+from messages import (  # noqa: F401 - most register themselves
+    acts,
+    badgeacts,
+    casedesk,
+    recalldesk,
+    search,
+    wire,
+)
 from messages.models import SEQ_BITS, Entry, packed
 
 
@@ -49,7 +57,6 @@ class EntryAdmin(Acting):
     subject = "entry"
     list_display = [
         "place",
-        "conversation_id",
         "sender",
         "kind",
         "said",
@@ -86,5 +93,6 @@ def said(text: str, limit: int = 300) -> Any:
     item = wire.decode(text)
     if "recalled_at" in item:
         return "recalled"
-    parts = [str(item.get("text") or ""), str(item["body"]) if item.get("body") else ""]
+    body = orjson.dumps(item["body"]).decode() if item.get("body") else ""
+    parts = [str(item.get("text") or ""), body]
     return shown.text(" ".join(part for part in parts if part), limit)

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver
 
 from accounts import audit
-from accounts.models import User
+from accounts.models import AuditEntry, User
 from imsite.core import clock
 from messages.moderation import orders
 from push import decisions
@@ -121,3 +121,10 @@ def _filled(route: str, model: Any) -> str:
         return _GIVEN.get(name, "1")
 
     return re.sub(r"<([^>]+)>", value, route)
+
+
+def last_act(target: str) -> AuditEntry:
+    """Return the newest record about this target."""
+    found = AuditEntry.objects.filter(target=target).order_by("-number").first()
+    assert found is not None
+    return found

@@ -16,9 +16,12 @@ from django.utils.safestring import SafeString, mark_safe
 from django_otp.plugins.otp_totp.models import TOTPDevice, default_key
 
 from accounts import audit
+from accounts.authority import Untouchable, Warrant
+from accounts.models import User
 from imsite.core import clock, limits
 from imsite.core.errors import InvalidRequest
 
+RESET = "desk.reset_codes"
 # Where a session keeps the secret until a first code proves that a phone has it.
 _KEY = "codes_key"
 
@@ -95,6 +98,16 @@ def enrol(device: TOTPDevice, code: str, address: str, *, now: datetime) -> None
         if not device.verify_token(code.strip()):
             raise InvalidRequest.field("code", "is not the one expected")
         _recorded("staff.enrol", device.user_id, device.user_id, "by themselves", address, now=now)
+
+
+def reset_for(warrant: Warrant, user_id: int) -> None:
+    """Take somebody's codes away on behalf of staff; a superuser's only for another superuser."""
+    warrant.require(RESET)
+    spared = User.objects.filter(pk=user_id, is_superuser=True).exists()
+    actor = User.objects.get(pk=warrant.actor_id)
+    if user_id == actor.pk or (spared and not actor.is_superuser):
+        raise Untouchable
+    reset(warrant.actor_id, user_id, warrant.reason, warrant.address, now=warrant.now)
 
 
 def reset(actor_id: int | None, user_id: int, reason: str, address: str, *, now: datetime) -> None:

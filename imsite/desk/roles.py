@@ -47,6 +47,8 @@ ROLES: dict[str, set[str]] = {
         "desk.explain_badge",
     },
     "Operator": {
+        # Whose codes they take away.
+        "accounts.view_user",
         "accounts.view_device",
         "accounts.view_auditentry",
         "accounts.export_auditentry",

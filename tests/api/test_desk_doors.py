@@ -30,12 +30,20 @@ TABLE = {
     "Moderator": _PEOPLE | _REPORTS,
     "Senior moderator": _PEOPLE | _REPORTS | {"auditentry"},
     "Support": _PEOPLE | {"device", "pushtoken", "pushsettings", "decision"},
-    "Operator": {"device", "auditentry", "pushtoken", "decision"},
+    "Operator": {"user", "device", "auditentry", "pushtoken", "decision"},
 }
 # What can be opened beside a list and a page: the groups that may.
+_SUPPORT = {"Support"}
 _MODERATORS, _SENIORS = {"Moderator", "Senior moderator"}, {"Senior moderator"}
 ACTS: dict[str, set[str]] = {
     "accounts_user_ban": _MODERATORS,
+    "accounts_user_end": _SUPPORT,
+    "accounts_user_export": _SUPPORT,
+    "accounts_user_erase": _SUPPORT,
+    "accounts_user_badge": _SUPPORT,
+    "accounts_user_reset_codes": {"Operator"},
+    "accounts_device_end": _SUPPORT,
+    "accounts_auditentry_export": {"Operator"},
     "accounts_user_unban": _MODERATORS,
     "accounts_user_warn": _MODERATORS,
     "conversations_conversation_freeze": _SENIORS,

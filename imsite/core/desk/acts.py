@@ -12,6 +12,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
@@ -37,14 +38,15 @@ class ActForm(forms.Form):
 class Act:
     """One act: its name in the address, its title, who may, what it asks for, and the call.
 
-    `do` gets the request, the row and the cleaned form, and says in a sentence what was done. `grave`
+    `do` gets the request, the row and the cleaned form, and says in a sentence what was done, or
+    gives the answer itself: a file, or a page that shows what was asked for. `grave`
     marks what cannot be undone; `fits` says for which rows it makes sense.
     """
 
     name: str
     title: str
     permission: str
-    do: Callable[[HttpRequest, Any, Mapping[str, Any]], str]
+    do: Callable[[HttpRequest, Any, Mapping[str, Any]], str | HttpResponseBase]
     form: type[ActForm] = ActForm
     note: str = ""
     grave: bool = False
@@ -103,7 +105,7 @@ class Acting(ReadOnly):
     def _url(self, act: Act, row: Any) -> str:
         return reverse(f"admin:{self._url_name(act.name)}", args=[row.pk])
 
-    def act_view(self, request: HttpRequest, object_id: str, *, act: Act) -> HttpResponse:
+    def act_view(self, request: HttpRequest, object_id: str, *, act: Act) -> HttpResponseBase:
         """Ask for what the act needs, do it, and go back to the row."""
         user: Any = request.user
         if not user.has_perm(act.permission):
@@ -113,7 +115,10 @@ class Acting(ReadOnly):
             raise Http404
         form = act.form(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
-            self.message_user(request, act.do(request, row, form.cleaned_data))
+            done = act.do(request, row, form.cleaned_data)
+            if isinstance(done, HttpResponseBase):
+                return done
+            self.message_user(request, done)
             return HttpResponseRedirect(self._back(request, row))
         context = {
             **self.admin_site.each_context(request),

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 AFTER, BEFORE = "after", "before"
-_LONGEST = 19
+_LONGEST = 18
 
 
 class BadPosition(SuspiciousOperation):

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import ShowFacets
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
@@ -12,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from imsite.core.desk import keyset, shown
+from imsite.core.desk.typed import number
 
 # What a filter of a field may be asked for; everything else (`password__startswith`) is refused.
 _LOOKUPS = ("", "__exact", "__isnull", "__gte", "__lt")
@@ -115,6 +117,13 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at ru
         listed = reverse("admin:accounts_auditentry_changelist")
         return HttpResponseRedirect(f"{listed}?target={self.subject}:{found.pk}")
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Return the row of a key as one writes it; None for none, and for what is no key."""
+        key = number(unquote(object_id))
+        return None if key is None else super().get_object(request, str(key), from_field)
+
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, *_: Any) -> HttpResponse:
         # Django would quote the key that was asked for on the next page.
         raise Http404
@@ -124,7 +133,7 @@ def _column(field: Any, limit: int) -> Callable[[Any], Any]:
     @admin.display(description=field.verbose_name)
     def column(row: Any) -> Any:
         value = getattr(row, field.name)
-        return None if value in (None, "") else shown.text(value, limit)
+        return "–" if value in (None, "") else shown.text(value, limit)
 
     column.__name__ = field.name
     return column

@@ -14,6 +14,8 @@ _GRAPHEMES = regex.compile(r"\X")
 # Code points of one grapheme: a family of emojis has eleven, a heap of marks thousands.
 _TALLEST = 12
 DEFAULT_LIMIT = 200
+# Texts that may be longer than this are given room in a table.
+_NARROW = 100
 
 
 def tame(value: object, limit: int = DEFAULT_LIMIT) -> str:
@@ -31,4 +33,5 @@ def tame(value: object, limit: int = DEFAULT_LIMIT) -> str:
 
 def text(value: object, limit: int = DEFAULT_LIMIT) -> SafeString:
     """Return the same as HTML, its direction kept to itself."""
-    return format_html('<bdi class="said">{}</bdi>', tame(value, limit))
+    wide = " wide" if limit > _NARROW else ""
+    return format_html('<bdi class="said{}">{}</bdi>', wide, tame(value, limit))

@@ -8,7 +8,8 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-_LONGEST_ID = 16
+# Digits of a key below 2^63: packed ids of entries are long.
+_LONGEST_ID = 18
 
 
 class Typed(admin.SimpleListFilter):
