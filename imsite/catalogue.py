@@ -92,13 +92,13 @@ _CONVERSATIONS = {
     ),
     "get_conversations_reads": _gives(Paged[answers.Reader], Code.INVALID_CURSOR, Code.FORBIDDEN),
     "conversations_join": Operation(
-        {200: Head, 202: answers.Pending}, errors=(Code.CONFLICT, Code.FORBIDDEN)
+        {200: Head, 202: answers.Pending}, errors=(Code.CONFLICT, Code.FORBIDDEN, Code.MUTED)
     ),
     "conversations_read": _gives(Head, seq=41),
     "conversations_settings": _gives(Head, notify="mentions", pinned=True),
     "conversations_typing": _gives(Head),
-    "conversations_update": _rules(title="Climbing on Tuesdays", join="open"),
-    "conversations_members_add": _rules(Code.CONFLICT, user_ids=[8, 9]),
+    "conversations_update": _rules(Code.MUTED, title="Climbing on Tuesdays", join="open"),
+    "conversations_members_add": _rules(Code.CONFLICT, Code.MUTED, user_ids=[8, 9]),
     "conversations_members_remove": _rules(user_ids=[9]),
     "conversations_members_mute": _rules(user_id=9, seconds=3600),
     "conversations_members_role": _rules(user_id=8, role="admin"),
@@ -138,8 +138,8 @@ _MESSAGES = {
         Item, *_ON_AN_ITEM, Code.MUTED, Code.TOO_LATE, text="See you at nine."
     ),
     "conversations_messages_react": _gives(Item, *_ON_AN_ITEM, Code.MUTED, emoji="👍", op="add"),
-    "conversations_messages_pin": _gives(Item, *_ON_AN_ITEM),
-    "conversations_messages_unpin": _gives(Item, *_ON_AN_ITEM),
+    "conversations_messages_pin": _gives(Item, *_ON_AN_ITEM, Code.MUTED),
+    "conversations_messages_unpin": _gives(Item, *_ON_AN_ITEM, Code.MUTED),
     "conversations_messages_report": _gives(
         answers.Reported, Code.EXPIRED, reason="spam", note="The third time today."
     ),

@@ -36,6 +36,8 @@ def queries(path: str, talk: Talk, words: list[str], seqs: list[int]) -> list[st
         found += [f"?around={seq}&limit=1" for seq in seqs]
     elif path.endswith("v1/messages"):
         found = [f"?after={talk.id}:0&limit=200"]
+    elif path.endswith("/push/why"):
+        found = [f"?conversation_id={talk.id}&seq={seq}" for seq in seqs]
     elif path.endswith("/sync"):
         found = ["?messages=20", "?messages=20&limit=1"]
     elif path.endswith("/users"):

@@ -16,6 +16,7 @@ async def test_a_ban_closes_the_sockets_of_another_process_within_five_seconds(s
     theirs, other = await Wire.open(server, bob), await Wire.open(server, alice)
     act = await sync_to_async(warrant)(reason="spam")
     until = clock.now() + timedelta(hours=1)
+    ticket = await sync_to_async(bob.post)("accounts/ws-ticket")
     began = time.monotonic()
     await sync_to_async(bans.ban)(act, bob.id, until=until)
     assert await theirs.closed() == 4401
@@ -24,6 +25,7 @@ async def test_a_ban_closes_the_sockets_of_another_process_within_five_seconds(s
     assert refused.json()["error"] == "banned"
     # Another process may believe for a second what it read before.
     await asyncio.sleep(max(0.0, began + 1.1 - time.monotonic()))
+    assert await refusal(server, f"?id={bob.id}&token={ticket['ticket']}") == 403
     headers = {"Authorization": f"Bearer {bob.access}"}
     assert await refusal(server, additional_headers=headers) == 403
     await sync_to_async(bans.unban)(act, bob.id)
