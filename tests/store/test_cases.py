@@ -14,7 +14,7 @@ from accounts.authority import Untouchable
 from accounts.models import AuditEntry
 from imsite.core import clock
 from imsite.core.errors import AppError, Forbidden, InvalidRequest, NotFound
-from messages import reports
+from messages import flags, wire
 from messages.models import Case, Letter, Report
 from messages.moderation import cases, dossier, letters, upkeep
 from messages.moderation.cases import Claimed, Closed, Outcome
@@ -180,15 +180,15 @@ def test_a_letter_that_cannot_be_sent_is_settled(reported, alice):
 
 def test_what_a_rule_flagged_becomes_a_case_and_nobody_is_told(alice, bob, talk):
     seq = talk.say(bob, "flagged words")["seq"]
-    [wire] = [i for i in talk.page(alice)["items"] if i["seq"] == seq]
-    flag = reports.Flag(
+    [item] = talk.page(alice, f"?around={seq}&limit=1")["items"]
+    flag = flags.Flag(
         conversation_id=talk.id,
         seq=seq,
         sender_id=bob.id,
-        wire=reports.wire.encode(wire),
+        wire=wire.encode(item),
         reason="phrases",
     )
-    reports.flag([flag], now=clock.now())
+    flags.file([flag], now=clock.now())
     upkeep.tend(now=clock.now())
     report(alice, talk, seq)
     case = case_of(talk, seq)
