@@ -154,6 +154,7 @@ _PUSH = {
         push_answers.PushToken, provider="fcm", token="dK1x0Zq:APA91bH", app="com.example.chat"
     ),
     "push_tokens_remove": _gives(Nothing),
+    "get_push_webpush_key": _gives(push_answers.WebpushKey),
     "get_push_settings": _gives(push_answers.PushSettings),
     "get_push_why": _gives(push_answers.Why, Code.NOT_FOUND),
     "push_settings": _gives(push_answers.PushSettings, preview=False, quiet_hours=_QUIET),

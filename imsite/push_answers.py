@@ -15,6 +15,20 @@ class PushToken(Answer):
     current: Annotated[bool, Like(examples=[True])]
 
 
+class WebpushKey(Answer):
+    """What a browser subscribes with."""
+
+    key: Annotated[
+        str,
+        Like(description="`applicationServerKey`: a point on P-256 in base64url"),
+        Like(
+            examples=[
+                "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM"
+            ]
+        ),
+    ]
+
+
 class QuietHours(Answer):
     """From when to when nobody is woken, every day; the end may be tomorrow's."""
 

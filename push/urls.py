@@ -7,6 +7,7 @@ from push import views
 urlpatterns = [
     path("tokens", views.Tokens.as_view()),
     path("tokens/remove", views.RemoveToken.as_view()),
+    path("webpush-key", views.WebpushKey.as_view()),
     path("settings", views.Settings.as_view()),
     path("why", views.Why.as_view()),
 ]

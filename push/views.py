@@ -6,6 +6,7 @@ from accounts.auth import Request
 from imsite.core import clock
 from imsite.core.doors import Door
 from push import preferences, shapes, tokens, why
+from push.providers import vapid
 
 
 class Tokens(Door):
@@ -36,6 +37,14 @@ class RemoveToken(Door):
         """Wake this device no more, however often."""
         tokens.remove(request.user)
         return self.ok({})
+
+
+class WebpushKey(Door):
+    """Show the key of Web Push."""
+
+    def get(self, request: Request) -> HttpResponse:
+        """Return what browsers want as `applicationServerKey` when they subscribe."""
+        return self.ok({"key": vapid.public_key()})
 
 
 class Settings(Door):

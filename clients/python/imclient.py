@@ -1450,6 +1450,9 @@ class Client:
     def push_tokens(self) -> AsyncIterator[Json]:
         return self.each("push/tokens")
 
+    async def webpush_key(self) -> str:
+        return str((await self.call("GET", "push/webpush-key"))["key"])
+
     async def push_settings(self, **fields: Any) -> Json:
         """How one is woken; `preview` and `quiet_hours` (absent: they stay, None: none) change it."""
         if not fields:

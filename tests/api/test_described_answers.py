@@ -148,6 +148,7 @@ def test_push(ann, bob, talk):
     ann("POST", "push/tokens/remove", {})
     night = {"start": "22:00", "end": "07:00", "tz": "Asia/Kathmandu"}
     ann("POST", "push/settings", {"preview": False, "quiet_hours": night})
+    ann("GET", "push/webpush-key")
     ann("GET", "push/settings")
     seq = talk.say(bob, "why?")["seq"]
     ann("GET", f"push/why?conversation_id={talk.id}&seq={seq}")

@@ -195,6 +195,14 @@ def test_a_dead_token_is_forgotten_unless_it_was_replaced(alice):
     assert woken(alice) == {}
 
 
+def test_the_key_for_browsers_is_a_point_and_stays(alice, bob):
+    found = alice.get("push/webpush-key")
+    assert found == bob.get("push/webpush-key")
+    raw = base64.urlsafe_b64decode(found["key"] + "=" * (-len(found["key"]) % 4))
+    ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
+    assert b64(raw) == found["key"] and len(raw) == 65
+
+
 def test_targets_of_many_cost_one_query(alice, bob, carol, django_assert_num_queries):
     for person in (alice, bob):
         person.post("push/tokens", fcm())

@@ -58,6 +58,7 @@ GET  sync
 GET  push/tokens
 POST push/tokens
 POST push/tokens/remove
+GET  push/webpush-key
 GET  push/settings
 POST push/settings
 GET  push/why
