@@ -190,13 +190,19 @@ class _Connection(asyncio.Protocol):
         elif isinstance(event, h2.events.DataReceived):
             self._asked[event.stream_id][1].extend(event.data)
             self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        elif isinstance(event, h2.events.StreamReset):
+            self._asked.pop(event.stream_id, None)
+            self._apns.behaviour.counts["given up"] += 1
         elif isinstance(event, h2.events.StreamEnded):
             headers, body = self._asked.pop(event.stream_id)
             order, name = self._apns.answer(headers, bytes(body))
             self._reply(event.stream_id, order, name)
 
     def _reply(self, stream: int, order: Order, name: str) -> None:
-        if order.how == "close":
+        if order.how == "leave":
+            self._h2.close_connection()
+            self._flush()
+        if order.how in ("close", "leave"):
             self._transport.close()
         if order.how != "answer":
             return

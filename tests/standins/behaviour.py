@@ -5,12 +5,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-HOWS = ("answer", "hang", "close", "drip")
+HOWS = ("answer", "hang", "close", "drip", "leave")
 
 
 @dataclass
 class Order:
-    """How to answer: a status, or never, or by closing, or byte by byte. `times`: that often."""
+    """How to answer: a status, or never, or by closing, byte by byte, or leaving (GOAWAY).
+
+    `times`: that often, then as before."""
 
     how: str = "answer"
     status: int = 200

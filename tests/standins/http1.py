@@ -83,7 +83,7 @@ class _Exchange(asyncio.Protocol):
         reply = self._handler(asked)
         if reply.how == "answer":
             self._transport.write(reply.raw())
-        elif reply.how == "close":
+        elif reply.how in ("close", "leave"):
             self._transport.close()
         elif reply.how == "drip":
             self._drip(reply.raw())

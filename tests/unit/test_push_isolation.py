@@ -69,3 +69,34 @@ def test_a_push_that_hangs_takes_no_other_on_its_connection_with_it(impatient, s
         send(other)
         time.sleep(0.05)
     stuck.join()
+    counts = standin.counts()
+    assert (counts["connections"], counts["given up"]) == (1, 1)
+
+
+@pytest.mark.parametrize("standin", ["apns"], indirect=True)
+def test_a_connection_that_fell_silent_is_given_up_and_the_next_push_has_another(
+    impatient, standin
+):
+    send(target_of(standin))
+    standin.order(how="hang", times=1)
+    _fail(target_of(standin))
+    send(target_of(standin))
+    assert standin.counts()["connections"] == 2
+
+
+@pytest.mark.parametrize("standin", ["apns"], indirect=True)
+def test_a_server_that_leaves_is_called_anew(standin):
+    send(target_of(standin))
+    standin.order(how="leave", times=1)
+    _fail(target_of(standin))
+    send(target_of(standin))
+    assert standin.counts()["connections"] == 2
+
+
+@pytest.mark.parametrize("standin", ["apns"], indirect=True)
+def test_more_calls_than_streams_wait_their_turn(standin):
+    targets = [target_of(standin, f"{n:016x}") for n in range(300)]
+    with ThreadPoolExecutor(150) as threads:
+        list(threads.map(send, targets))
+    counts = standin.counts()
+    assert (counts["accepted"], counts["connections"]) == (300, 1)
