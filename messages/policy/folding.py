@@ -54,6 +54,9 @@ def fold(text: str) -> str:
     """Return the text in the form in which phrases are compared."""
     found = _one_by_one(text)
     if _JOINING in found:
+        # Accents written apart, as some keyboards do, mostly compose.
+        found = _one_by_one(normalize("NFC", text))
+    if _JOINING in found:
         return _whole(text)
     return _SPACES.sub(" ", found) if "  " in found else found
 

@@ -113,6 +113,7 @@ def cost_of(some: list[drafts.Draft]) -> int:
 
 def test_rules_cost_a_send_no_query(talk, alice):
     """Only what is flagged is a statement more, one for all of it."""
+    cost_of([sent(talk, alice, "the first, which looks columns up")])
     plain = cost_of([sent(talk, alice, "hello")])
     place = {"conversation_id": talk.id}
     rejecting = {**place, "patterns": ["heldword"], "action": "hold"}
