@@ -18,6 +18,7 @@ from messages import (  # noqa: F401 - most register themselves
     badgeacts,
     casedesk,
     recalldesk,
+    ruledesk,
     search,
     wire,
 )

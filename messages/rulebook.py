@@ -45,6 +45,7 @@ class PolicyRule(models.Model):
     hit_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "content rule"
         indexes = [models.Index(fields=["id"], condition=Q(enabled=True), name="rule_in_force")]
         permissions = [("write_rules", "Can make, change, test and switch content rules")]
 
@@ -94,6 +95,7 @@ class Held(models.Model):
     seq = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "held message"
         constraints = [
             models.UniqueConstraint(
                 fields=["conversation_id", "sender", "client_id"], name="held_once"

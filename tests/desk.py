@@ -16,8 +16,10 @@ from accounts import audit
 from accounts.models import AuditEntry, User
 from imsite.core import clock
 from messages.moderation import orders
+from messages.policy import rules
 from push import decisions
-from tests.cast import Person, talk_of
+from tests.cast import Person, Talk, talk_of
+from tests.rules import ruled
 from tests.staff import warrant
 
 _numbers = itertools.count(1)
@@ -66,6 +68,7 @@ def world(text: str = "hello", said: str = "hello") -> dict[str, Any]:
     seq = talk.say(alice, said)["seq"]
     bob.post(f"{talk.path}/messages/{seq}/report", {"reason": text[:100], "note": text[:500]})
     orders.recall_one(warrant(reason=text[:500]), talk.id, talk.say(bob, said)["seq"])
+    _rules(talk, bob, text, said)
     alice.post("accounts/blocks/add", {"user_id": bob.id})
     token = {"provider": "fcm", "token": uuid.uuid4().hex, "app": "app"}
     alice.post("push/tokens", token)
@@ -75,6 +78,16 @@ def world(text: str = "hello", said: str = "hello") -> dict[str, Any]:
     decisions.note([decisions.Decided(**decided)], now=clock.now())
     note(f"user:{alice.id}", reason=text[:500], before={"text": text}, after={text[:50]: text})
     return {"alice": alice, "bob": bob, "talk": talk, "seq": seq}
+
+
+def _rules(talk: Talk, who: Person, text: str, said: str) -> None:
+    """Make a rule of this text, switched off, and a message that one held."""
+    place = {"scope": "conversation", "conversation_id": talk.id, "kind": "regex"}
+    rule = {"name": text[:100], "told": text[:200], "action": "hold", "patterns": "."}
+    rules.save(warrant(reason=text[:500]), None, {**place, **rule})
+    with ruled({**place, **rule}):
+        message = {"client_id": str(uuid.uuid4()), "text": said}
+        who.refused("POST", f"{talk.path}/messages", message)
 
 
 def addresses() -> Iterator[tuple[str, str, Any]]:

@@ -21,6 +21,9 @@ _MODERATE = (
     | {
         "messagelog.handle_reports",
         "messagelog.recall_entries",
+        "messagelog.view_policyrule",
+        "messagelog.view_held",
+        "messagelog.decide_held",
         "conversations.mute_member",
         "accounts.ban_user",
     }
@@ -31,6 +34,7 @@ ROLES: dict[str, set[str]] = {
     | {
         "accounts.view_auditentry",
         "messagelog.recall_many",
+        "messagelog.write_rules",
         "conversations.freeze_conversation",
         "conversations.dissolve_conversation",
         "conversations.hand_over_conversation",

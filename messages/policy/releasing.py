@@ -1,6 +1,6 @@
 """The queue of held messages: a moderator lets one through, or refuses it and says why."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -71,6 +71,12 @@ def refuse(warrant: Warrant, held_id: int) -> None:
         told = f"{_REFUSED} {warrant.reason}"
         letters.owe([(row.sender_id, f"held:{held_id}", told)], now=warrant.now)
         warrant.record("held.reject", f"held:{held_id}", after=_shape(row, seq=None))
+
+
+def backlog() -> tuple[int, datetime | None]:
+    """Return how many messages wait, counted up to 101, and since when the oldest does."""
+    some = list(Held.objects.filter(decided_at=None).order_by("id").values_list("held_at")[:101])
+    return len(some), some[0][0] if some else None
 
 
 def _decide(warrant: Warrant, held_id: int, was: str, **becomes: object) -> int:

@@ -63,9 +63,14 @@ class _Seen:
 
 
 def run(
-    warrant: Warrant, fields: dict[str, Any], *, most: int = MOST, budget: float = BUDGET
+    warrant: Warrant,
+    fields: dict[str, Any],
+    *,
+    rule_id: int | None = None,
+    most: int = MOST,
+    budget: float = BUDGET,
 ) -> Trial:
-    """Hold a rule, kept or not, against last week's messages, the liveliest conversations first.
+    """Hold a rule, kept (`rule_id`) or not, against last week's messages, the liveliest conversations first.
 
     It ends after `most` messages or `budget` seconds. It is put on record, for it shows what people
     said to each other. Raise InvalidRequest if the rule is bad.
@@ -76,7 +81,7 @@ def run(
     trial = _tried(rule, since=warrant.now - WEEK, most=most, until=time.monotonic() + budget)
     with transaction.atomic():
         told = {"looked": trial.looked, "hit": trial.hit, "kind": rule.kind, "scope": rule.scope}
-        warrant.record("policy.test", f"rule:{fields.get('id') or 'new'}", after=told)
+        warrant.record("policy.test", f"rule:{rule_id or 'new'}", after=told)
     return trial
 
 

@@ -24,7 +24,7 @@ SITE = {
     "login": 302,
 }
 _PEOPLE = {"user", "block", "conversation", "membership"}
-_REPORTS = {"entry", "case", "recallorder"}
+_REPORTS = {"entry", "case", "recallorder", "policyrule", "held"}
 # Whose lists and pages each group sees.
 TABLE = {
     "Moderator": _PEOPLE | _REPORTS,
@@ -54,6 +54,13 @@ ACTS: dict[str, set[str]] = {
     "conversations_membership_hand_over": _SENIORS,
     "messagelog_case_work": _MODERATORS,
     "messagelog_entry_recall": _MODERATORS,
+    "messagelog_held_refuse": _MODERATORS,
+    "messagelog_held_release": _MODERATORS,
+    "messagelog_policyrule_disable": _SENIORS,
+    "messagelog_policyrule_enable": _SENIORS,
+    "messagelog_policyrule_new": _SENIORS,
+    "messagelog_policyrule_remove": _SENIORS,
+    "messagelog_policyrule_write": _SENIORS,
     "messagelog_recallorder_new": _SENIORS,
     "messagelog_recallorder_undo": _MODERATORS,
 }
