@@ -19,6 +19,8 @@ PUSH_PROVIDERS = {
 # Seconds a call of a push provider may take as a whole. Short: slow answers are taken for failures and
 # sent twice. Long: what a hanging provider owes is late beyond the promised minute.
 IM_PUSH_TIMEOUT = env.float("IM_PUSH_TIMEOUT", default=10.0)
+if not 1 <= IM_PUSH_TIMEOUT <= 30:
+    raise ImproperlyConfigured("IM_PUSH_TIMEOUT is 1 to 30 seconds")
 # Pushes that one task of a worker has under way at each provider. Few: slow; many: that many may be sent
 # twice when the worker is killed.
 IM_PUSH_THREADS = env.int("IM_PUSH_THREADS", default=8)
@@ -34,6 +36,8 @@ if _given := env.str("IM_FCM_SERVICE_ACCOUNT", default=""):
         IM_FCM_SERVICE_ACCOUNT = json.loads(_given)
     except ValueError:
         raise ImproperlyConfigured("IM_FCM_SERVICE_ACCOUNT is not JSON") from None
+    if not isinstance(IM_FCM_SERVICE_ACCOUNT, dict):
+        raise ImproperlyConfigured("IM_FCM_SERVICE_ACCOUNT is not an object")
     for _name in ("project_id", "client_email", "private_key", "token_uri"):
         if not isinstance(IM_FCM_SERVICE_ACCOUNT.get(_name), str):
             raise ImproperlyConfigured(f"IM_FCM_SERVICE_ACCOUNT lacks {_name}")

@@ -6,7 +6,6 @@ import time
 from datetime import datetime
 from typing import Any
 
-import jwt
 import orjson
 from django.conf import settings
 
@@ -15,6 +14,7 @@ from push.providers.base import Push, PushFailed, Target
 from push.providers.http import Answer
 from push.providers.http2 import Http2
 from push.providers.line import Line
+from push.providers.signing import seconds, signed
 
 # Seconds for which a provider token is used. Apple refuses those older than an hour, and whoever
 # makes more than one in twenty minutes.
@@ -88,11 +88,11 @@ class Signer:
         """Return a token that Apple takes."""
         with self._lock:
             if not self._token or time.monotonic() - self._made >= _USED:
-                self._token = jwt.encode(
-                    {"iss": settings.IM_APNS_TEAM_ID, "iat": int(now.timestamp())},
+                self._token = signed(
+                    {"iss": settings.IM_APNS_TEAM_ID, "iat": seconds(now)},
                     settings.IM_APNS_KEY,
                     algorithm="ES256",
-                    headers={"kid": settings.IM_APNS_KEY_ID},
+                    key_id=settings.IM_APNS_KEY_ID,
                 )
                 self._made = time.monotonic()
             return self._token

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-import jwt
-
 from push.providers.base import PushFailed
 from push.providers.http import Http
+from push.providers.signing import seconds, signed
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -64,7 +63,7 @@ class Account:
         return token
 
     def _grant(self, now: datetime) -> str:
-        issued = int(now.timestamp())
+        issued = seconds(now)
         claims = {
             "iss": self._email,
             "scope": SCOPE,
@@ -72,5 +71,4 @@ class Account:
             "iat": issued,
             "exp": issued + _GRANT_LIVES,
         }
-        headers = {"kid": self._key_id} if self._key_id else None
-        return jwt.encode(claims, self._key, algorithm="RS256", headers=headers)
+        return signed(claims, self._key, algorithm="RS256", key_id=self._key_id)

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import jwt
 import orjson
 from django.conf import settings
 
@@ -15,6 +14,7 @@ from push.providers import content, vapid
 from push.providers.base import Push, PushFailed, Target
 from push.providers.http import Answer, Http
 from push.providers.line import Line
+from push.providers.signing import seconds, signed
 
 # Seconds a signature lives (a day is the most), and for which it is used again.
 _SIGNATURE_LIVES, _SIGNATURE_USED = 43_200, 21_600
@@ -72,10 +72,10 @@ class WebPush:
             return kept[1]
         claims = {
             "aud": origin,
-            "exp": int(now.timestamp()) + _SIGNATURE_LIVES,
+            "exp": seconds(now) + _SIGNATURE_LIVES,
             "sub": settings.IM_VAPID_SUBJECT,
         }
-        made = f"vapid t={jwt.encode(claims, self._key, algorithm='ES256')},k={public_key()}"
+        made = f"vapid t={signed(claims, self._key, algorithm='ES256')},k={vapid.public_key()}"
         if len(self._signatures) >= _SIGNATURES:
             self._signatures.clear()
         self._signatures[origin] = (time.monotonic() + _SIGNATURE_USED, made)

@@ -205,3 +205,36 @@ def test_tokens_and_texts_are_in_no_line_and_no_reason(impatient, standin, caplo
     told = caplog.text + "".join(repr(failed) + str(failed.__cause__) for failed in failures)
     for secret in (TOKEN, TEXT, TITLE, "PRIVATE KEY", "whsec_", "Bearer "):
         assert secret not in told
+
+
+@of("webhook")
+def test_a_push_has_one_id_however_often_it_is_sent(standin):
+    for push in (push_of(), push_of(), push_of(seq=43), push_of(silent=True)):
+        send(target_of(standin), push)
+    ids = [said["id"] for said in standin.accepted()]
+    assert ids[0] == ids[1] and len(set(ids)) == 3
+
+
+@of("webhook")
+def test_a_receiver_who_knows_another_secret_refuses(standin, settings):
+    settings.IM_PUSH_WEBHOOK_SECRET = "another secret of ours"
+    failed = refused(target_of(standin))
+    assert failed.reason == "401" and failed.unwell and not failed.gone
+    assert standin.accepted() == []
+
+
+@of("webhook")
+def test_a_receiver_is_told_who_the_push_is_for(standin):
+    send(target_of(standin, app="org.example.im"))
+    [said] = standin.accepted()
+    told = {name: said[name] for name in ("provider", "device_id", "app", "token")}
+    assert told == {"provider": "fcm", "device_id": 9, "app": "org.example.im", "token": TOKEN}
+
+
+@of("fcm", "apns")
+def test_a_key_that_is_none_makes_the_provider_unwell(standin, settings):
+    account = {**settings.IM_FCM_SERVICE_ACCOUNT, "private_key": "a secret that is no key"}
+    settings.IM_FCM_SERVICE_ACCOUNT, settings.IM_APNS_KEY = account, "a secret that is no key"
+    transport.close()
+    failed = refused(target_of(standin))
+    assert failed.unwell and not failed.gone and "secret" not in failed.reason
