@@ -20,6 +20,9 @@ _EMBEDDED = {
     ("memory", "idle socket"): Bar(most=50),
     ("idle_sync_5000", "304"): Bar(most=10),
     ("idle_sync_5000", "200"): Bar(most=10),
+    ("owing", "100,000 members, mentions only"): Bar(most=2),
+    ("owing", "100,000 members, @all"): Bar(most=2),
+    ("draining", "20,000 debts drained"): Bar(most=60),
 }
 _PRODUCTION = _EMBEDDED | {
     ("sends", "64 clients, hot"): Bar(least=2500),

@@ -24,6 +24,7 @@ from django.db import connection, transaction  # noqa: E402
 
 from accounts import tokens  # noqa: E402
 from accounts.models import Device, User  # noqa: E402
+from bench import owing  # noqa: E402
 from conversations.models import Conversation, Membership  # noqa: E402
 from imsite.core import clock, rows, stamps  # noqa: E402
 from messages import demo, drafts, log, transcript  # noqa: E402
@@ -230,7 +231,7 @@ _ASKED: dict[str, Callable[..., Any]] = {
         users,
         weigh,
     )
-}
+} | owing.ASKED
 
 
 def main() -> None:

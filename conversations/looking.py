@@ -27,6 +27,11 @@ def _claim_sql(vendor: str) -> str:
  RETURNING conversation_id"""
 
 
+def any_waits() -> bool:
+    """Say whether any conversation waits; to ask costs less than to claim."""
+    return Unlooked.objects.exists()
+
+
 def claim(limit: int, *, now: datetime) -> list[int]:
     """Take up to `limit` conversations to look at; whoever does not say `done` in time loses them."""
     until = now + timedelta(seconds=LEASE)

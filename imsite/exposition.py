@@ -13,19 +13,23 @@ from django.views.decorators.http import require_safe
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from imsite.core import metrics, rows, stamps
+from conversations import looking
+from imsite.core import clock, metrics, rows, stamps
+from push import debts
 
 _PROXIED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 
 class Asked(Collector):
-    """What costs nothing until somebody asks: the state of the database."""
+    """What costs nothing until somebody asks: the state of the database, and what is owed in it."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield whether the database answers, and if so the lag of its horizon."""
+        """Yield whether the database answers, and if so the lag of its horizon and pushes owed."""
         span = f"{stamps.ceiling_sql()} - {stamps.horizon_sql()}"
         try:
             lag = rows.fetch(f"SELECT {span} FROM conversations_site s")[0][0]
+            unlooked = looking.count()
+            owed, oldest = debts.waiting(now=clock.now())
         except DatabaseError:
             yield GaugeMetricFamily("imsite_database_up", "Whether the database answers.", 0)
             return
@@ -34,6 +38,13 @@ class Asked(Collector):
             "imsite_horizon_lag",
             "Transactions begun since the oldest that still writes; sync shows them twice.",
             lag,
+        )
+        yield GaugeMetricFamily(
+            "imsite_push_unlooked", "Conversations to be looked at for pushes.", unlooked
+        )
+        yield GaugeMetricFamily("imsite_push_debts", "Pushes owed, now or later.", owed)
+        yield GaugeMetricFamily(
+            "imsite_push_oldest_seconds", "Since when the oldest push that is due is owed.", oldest
         )
 
 

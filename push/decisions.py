@@ -2,6 +2,7 @@
 
 import zlib
 from array import array
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from imsite.core import clock, rows
+from imsite.core import clock, metrics, rows
 from push.models import Debt, Decision, Look
 
 # Rows deleted at once: on SQLite every sender waits meanwhile.
@@ -38,6 +39,8 @@ def note(decided: Sequence[Decided], *, now: datetime) -> None:
     at = rows.moment(now)
     found = [(*astuple(each)[:-1], each.detail[:_DETAIL], at) for each in decided]
     rows.insert(Decision._meta.db_table, [*_COLUMNS, "at"], found)
+    for outcome, count in Counter(each.outcome for each in decided).items():
+        metrics.push_decisions.labels(outcome).inc(count)
 
 
 def note_read(reads: Collection[tuple[int, int, int]], *, now: datetime) -> None:

@@ -2,8 +2,9 @@
 
 import logging
 import queue
+import threading
 import time
-from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,15 @@ from push.providers.base import Push, PushFailed, Target
 log = logging.getLogger("imsite.push")
 
 
-@dataclass(frozen=True, slots=True)
+# Pushes that a lane takes for each of its threads: what is looked up is looked up for many.
+_WAITING = 8
+# Seconds after which a push that waited for its turn is not sent: what was looked up may not hold.
+FRESH = 2.0
+# Seconds in which outcomes are gathered.
+_GATHER = 0.003
+
+
+@dataclass(slots=True)
 class Handed:
     """What became of a push: taken (no error), refused, or not even tried (`late`)."""
 
@@ -24,65 +33,94 @@ class Handed:
     late: bool = False
 
 
+class _Lane:
+    """One provider's threads, and as many leaves to send: each is given back once it is written down."""
+
+    def __init__(self, provider: str, threads: int) -> None:
+        self.threads = ThreadPoolExecutor(threads, f"push-{provider}")
+        self.leaves = threading.Semaphore(threads)
+        self.taken = 0
+
+
 class Lanes:
     """The threads of all providers, and what they have in hand.
 
-    A place in a lane is free again only when its outcome was fetched: so no more pushes than there
-    are places can be sent and not yet written down, whenever this process is killed.
+    A thread that has sent may not send again until the outcome was written down: so no more pushes
+    than there are threads can be sent and unknown, whenever this process is killed.
     """
 
-    def __init__(self, places: int) -> None:
-        self._places = places
-        self._threads: dict[str, ThreadPoolExecutor] = {}
-        self._taken: Counter[str] = Counter()
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._lanes: dict[str, _Lane] = {}
         self._handed: queue.SimpleQueue[Handed] = queue.SimpleQueue()
+        self.places = threads * _WAITING
 
     def free(self, provider: str) -> int:
         """Return how many more pushes this lane takes."""
-        return self._places - self._taken[provider]
+        lane = self._lanes.get(provider)
+        return self.places - (lane.taken if lane else 0)
 
     @property
     def busy(self) -> int:
         """How many pushes are in hand."""
-        return self._taken.total()
+        return sum(lane.taken for lane in self._lanes.values())
 
-    def send(self, ticket: int, target: Target, push: Push, *, now: datetime, until: float) -> None:
-        """Hand a push over, on a thread; not at all if that cannot begin before `until` (monotonic)."""
-        self._taken[target.provider] += 1
-        threads = self._threads.get(target.provider)
-        if threads is None:
-            threads = ThreadPoolExecutor(self._places, f"push-{target.provider}")
-            self._threads[target.provider] = threads
-        threads.submit(self._hand, ticket, target, push, now, until)
+    def send(self, ticket: int, target: Target, push: Push, *, now: datetime) -> None:
+        """Hand a push over, on a thread; not at all if its turn comes too late."""
+        lane = self._lanes.get(target.provider)
+        if lane is None:
+            lane = self._lanes[target.provider] = _Lane(target.provider, self._threads)
+        lane.taken += 1
+        until = time.monotonic() + FRESH
+        lane.threads.submit(
+            self._hand, lane, Handed(ticket, target.provider), target, push, now, until
+        )
 
-    def _hand(self, ticket: int, target: Target, push: Push, now: datetime, until: float) -> None:
+    def _hand(
+        self, lane: _Lane, handed: Handed, target: Target, push: Push, now: datetime, until: float
+    ) -> None:
+        lane.leaves.acquire()
         if time.monotonic() > until:
-            self._handed.put(Handed(ticket, target.provider, late=True))
-            return
-        error = None
-        try:
-            transport.deliver(target, push, now=now)
-        except PushFailed as failed:
-            error = failed
-        except Exception as bug:
-            # Whatever it was: somebody waits for the outcome, and it may be tried again.
-            log.exception("a push by %s broke", target.provider)
-            error = PushFailed(f"broke: {type(bug).__name__}")
-        self._handed.put(Handed(ticket, target.provider, error))
+            handed.late = True
+        else:
+            handed.error = _deliver(target, push, now=now)
+        self._handed.put(handed)
 
     def fetch(self, patience: float) -> list[Handed]:
         """Return what was handed over, waiting so many seconds for the first if anything is in hand."""
         found: list[Handed] = []
+        busy = self.busy
         try:
-            while self._taken:
-                found.append(self._handed.get(timeout=0 if found else patience))
-                self._taken[found[-1].provider] -= 1
-                self._taken += Counter()
+            while len(found) < min(busy, self._threads):
+                found.append(self._handed.get(timeout=_GATHER if found else patience))
         except queue.Empty:
             pass
         return found
 
+    def written(self, handed: Sequence[Handed]) -> None:
+        """Let the threads go on whose outcomes were written down."""
+        for each in handed:
+            lane = self._lanes[each.provider]
+            lane.taken -= 1
+            lane.leaves.release()
+
     def close(self) -> None:
-        """Wait until the threads have ended."""
-        for threads in self._threads.values():
-            threads.shutdown()
+        """Let go of everything that waits, and wait for what is under way."""
+        for lane in self._lanes.values():
+            lane.threads.shutdown(wait=False, cancel_futures=True)
+            # A thread that waits for leave gets it, and is late.
+            lane.leaves.release(self.places)
+        for lane in self._lanes.values():
+            lane.threads.shutdown()
+
+
+def _deliver(target: Target, push: Push, *, now: datetime) -> PushFailed | None:
+    try:
+        transport.deliver(target, push, now=now)
+    except PushFailed as failed:
+        return failed
+    except Exception as bug:
+        # Whatever it was: somebody waits for the outcome, and it may be tried again.
+        log.exception("a push by %s broke", target.provider)
+        return PushFailed(f"broke: {type(bug).__name__}")
+    return None

@@ -15,7 +15,7 @@ from django.db import transaction
 from accounts import blocks, presence
 from conversations import looking
 from conversations.looking import Range
-from imsite.core import clock
+from imsite.core import clock, metrics
 from push import debts, decisions, preferences
 from push.candidates import MANY, Candidate, Wanted
 from push.debts import Owed
@@ -37,10 +37,13 @@ _MOST_AGAIN = 200
 
 def look(*, now: datetime) -> int:
     """Look at some of the conversations that wait for it; return how many."""
-    ids = looking.claim(_TOGETHER, now=now)
+    ids = looking.claim(_TOGETHER, now=now) if looking.any_waits() else []
+    if not ids:
+        return 0
     for group in _groups(looking.ranges(ids)):
         try:
-            _look(group, now=now)
+            with metrics.push_looks.time():
+                _look(group, now=now)
             looking.done({each.conversation_id: each.high for each in group})
         except Exception:
             # They stay claimed for a while, and come again; the others are not to suffer for them.
@@ -64,6 +67,8 @@ def _groups(ranges: Sequence[Range]) -> Iterator[list[Range]]:
 
 def look_again(*, now: datetime) -> int:
     """Look again at devices that held a socket; return how many conversations."""
+    if not Look.objects.filter(again_at__lte=now).exists():
+        return 0
     due = _claim_again(now=now)
     by_talk: dict[int, list[Look]] = {}
     for each in due:

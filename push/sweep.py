@@ -22,7 +22,7 @@ log = logging.getLogger("imsite.push")
 # Seconds that one look at the lanes waits for an outcome.
 _PATIENCE = 0.05
 # Seconds between two looks while pushes are in hand.
-_LOOK_EVERY = 0.1
+_LOOK_EVERY = 0.2
 # Seconds between two attempts to write down what was sent, while the database is away.
 _RETRY = 0.5
 Clock = Callable[[], datetime]
@@ -84,28 +84,26 @@ class Sweep:
         for provider in list(self.due):
             room = self.lanes.free(provider)
             # Little room is left until there is more: what is looked up is looked up for many.
-            if room * 2 < settings.IM_PUSH_THREADS:
+            if room * 2 < self.lanes.places:
                 continue
-            now, began = self.clock(), time.monotonic()
+            now = self.clock()
             rests = transport.resting(provider, now=now) > 0
             claims = [] if rests else debts.claim(provider, room, now=now)
             if len(claims) < room:
                 self.due.discard(provider)
             if claims:
-                self.judge(recheck.examine(claims, now=now), began, now)
+                self.judge(recheck.examine(claims, now=now), now)
         return bool(self.due)
 
-    def judge(self, verdicts: Sequence[Verdict], began: float, now: datetime) -> None:
+    def judge(self, verdicts: Sequence[Verdict], now: datetime) -> None:
         """Hand over what is to be pushed, and settle all else."""
-        # It must have ended, and be written down, while the claim holds.
-        until = began + debts.lease() - settings.IM_PUSH_TIMEOUT - 2
         rest = []
         for each in verdicts:
             if each.push is None or each.target is None:
                 rest.append(each)
                 continue
             self.sent[each.claim.id] = each
-            self.lanes.send(each.claim.id, each.target, each.push, now=now, until=until)
+            self.lanes.send(each.claim.id, each.target, each.push, now=now)
         _write([_settled(each) for each in rest], [_decided(each) for each in rest], now=now)
 
     def write(self, handed: Sequence[Handed]) -> None:
@@ -115,7 +113,8 @@ class Sweep:
         for each in handed:
             verdict = self.sent.pop(each.ticket)
             if each.late:
-                # The claim has run out or will: whoever takes it next sends it.
+                # Its provider is slow: it is looked up again.
+                settled.append(Settled(claim=verdict.claim, again_at=now))
                 continue
             settled.append(_outcome(verdict, each.error, now=now))
             decided.append(_told(verdict, each.error))
@@ -124,6 +123,7 @@ class Sweep:
         deadline = time.monotonic() + debts.lease()
         while not _wrote(settled, decided, gone, now=now, last=time.monotonic() > deadline):
             time.sleep(_RETRY)
+        self.lanes.written(handed)
 
 
 def _wrote(

@@ -74,7 +74,9 @@ def phones() -> Iterator[Phone]:
 
 def wake(who: Person, provider: str = "fcm") -> Person:
     """Let this person's device be woken."""
-    who.post("push/tokens", {"provider": provider, "token": uuid.uuid4().hex, "app": "org.example"})
+    who.post(
+        "push/tokens", {"provider": provider, "token": uuid.uuid4().hex * 2, "app": "org.example"}
+    )
     return who
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from bench.scenarios import curving, pinging, reading, sending, sockets, storing
+from bench.scenarios import curving, pinging, pushing, reading, sending, sockets, storing
 from bench.stage import Stage
 
 SCENARIOS: dict[str, Callable[[Stage], Awaitable[None]]] = {
@@ -17,5 +17,7 @@ SCENARIOS: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "ws_sends": sockets.sends,
     "pings": pinging.pings,
     "memory": sockets.memory,
+    "owing": pushing.owing,
+    "draining": pushing.draining,
 }
 EXTRA: dict[str, Callable[[Stage], Awaitable[None]]] = {"curves": curving.curves}

@@ -79,6 +79,13 @@ pushes = Histogram(
     buckets=_SECONDS,
 )
 
+push_looks = Histogram(
+    "imsite_push_look_seconds",
+    "Time of a look at who is to be pushed for the newest entries of some conversations.",
+    buckets=_SECONDS,
+)
+push_decisions = Counter("imsite_push_decisions", "Decisions about devices.", ["outcome"])
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
 _timed: dict[tuple[str | None, str, int], Any] = {}
 _API = "api/v1/"

@@ -1,67 +1,113 @@
-"""Push tokens when many register at once: one token, one device, and nobody waits for ever."""
+"""Sends, reads, recalls and sweeps beside each other: every device hears the newest, nothing twice."""
 
-import uuid
-from functools import partial
+import random
+import threading
 
 import pytest
 
+from conversations import following, markers
 from imsite.core import clock
-from push import tokens
-from push.models import PushToken
-from tests.cast import Person
+from messages import corrections, log
+from push import bell, sweep, tasks
+from push.models import Debt
+from tests.cast import Person, talk_of
+from tests.pushing import Phone, phones, push, wake
+from tests.store.test_query_budgets import draft
 from tests.store.test_races import together
 
-ROUNDS = 8
+SENDS = 60
 
 
-@pytest.fixture(scope="module")
-def people(database) -> list[Person]:
-    """Some with a device each."""
-    return [Person.new("racer") for _ in range(6)]
+@pytest.fixture
+def phone(valkey):
+    following._followers.remove(bell)
+    with phones() as found:
+        push()
+        yield found
+    following.register(bell)
 
 
-def register(person: Person, token: str) -> None:
-    person.post("push/tokens", {"provider": "fcm", "token": token})
+def crowd(count: int) -> list[Person]:
+    return [wake(Person.new("racer"), random.choice(["fcm", "apns"])) for _ in range(count)]
 
 
-def test_a_token_that_all_register_at_once_has_one_device(people):
-    for _ in range(ROUNDS):
-        token = uuid.uuid4().hex
-        together(*(partial(register, person, token) for person in people))
-        [row] = PushToken.objects.filter(token=token)
-        found = tokens.targets([each.id for each in people], now=clock.now())
-        assert [each.device_id for each in found[row.user_id]] == [row.device_id]
+def check(phone: Phone, people: list[Person], newest: dict[int, dict[int, int]]) -> None:
+    """Say that each was told of the newest of the others, and each seq once, in order."""
+    for who in people:
+        for talk_id, by_sender in newest.items():
+            told = phone.seqs(who, talk_id)
+            assert told == sorted(set(told)), "told twice, or of the past"
+            others = max((seq for sender, seq in by_sender.items() if sender != who.id), default=0)
+            own = by_sender.get(who.id, 0)
+            # Whoever spoke last has read what is below.
+            assert max(told, default=0) == others or own > others, (told, others)
 
 
-def test_tokens_that_go_round_do_not_block_each_other(people):
-    ring = [uuid.uuid4().hex for _ in people]
-    for n in range(ROUNDS * 2):
-        turned = ring[n % len(ring) :] + ring[: n % len(ring)]
-        together(
-            *(partial(register, person, each) for person, each in zip(people, turned, strict=True))
-        )
-        kept = PushToken.objects.filter(token__in=ring)
-        assert len(kept) == len({row.token for row in kept}) >= 1
-        # Whoever came last with a token has it: nobody holds one that he did not ask for this time.
-        asked = {person.device_id: each for person, each in zip(people, turned, strict=True)}
-        assert all(asked[row.device_id] == row.token for row in kept)
+def test_no_push_is_lost_or_doubled_while_many_send_and_many_sweep(phone):
+    people = crowd(4)
+    talks = [talk_of(*random.sample(people, 4)).id for _ in range(5)]
+    newest: dict[int, dict[int, int]] = {talk: {} for talk in talks}
+    done, lock = [], threading.Lock()
+
+    def send(who: Person) -> None:
+        for _ in range(SENDS):
+            said = [draft(random.choice(talks), who.id) for _ in range(random.choice([1, 1, 3]))]
+            receipts = log.append_many(said, now=clock.now())
+            with lock:
+                for each, receipt in zip(said, receipts, strict=True):
+                    kept = newest[each.conversation_id]
+                    kept[who.id] = max(receipt.seq, kept.get(who.id, 0))
+        done.append(who)
+
+    def sweeps() -> None:
+        while len(done) < len(people):
+            sweep.run(clock.now, budget=10)
+
+    together(*[lambda who=who: send(who) for who in people], sweeps, sweeps, sweeps)
+    push()
+    check(phone, people, newest)
+    assert not Debt.objects.filter(
+        user_id__in=[p.id for p in people], due_at__isnull=False
+    ).exists()
 
 
-def test_a_device_that_registers_twice_at_once_has_one_of_both(people):
-    [one, *_] = people
-    for _ in range(ROUNDS):
-        pair = [uuid.uuid4().hex, uuid.uuid4().hex]
-        together(*(partial(register, one, token) for token in pair))
-        [row] = PushToken.objects.filter(device_id=one.device_id)
-        assert row.token in pair
+def test_each_task_given_out_twice_pushes_once(phone):
+    [alice, bob] = crowd(2)
+    talk = talk_of(alice, bob)
+    for n in range(10):
+        seq = talk.say(alice, str(n))["seq"]
+        together(tasks.push, tasks.push)
+        assert phone.seqs(bob, talk.id)[-1] == seq
+        assert len(phone.seqs(bob, talk.id)) == n + 1
+    together(*[lambda: tasks.clear([[bob.id, talk.id, 0]])] * 2)
+    together(tasks.forget, tasks.find_missed, tasks.clear_read)
+    assert len(phone.of(bob)) == 10
 
 
-def test_nothing_is_registered_behind_the_end_of_a_device(people):
-    for _ in range(ROUNDS):
-        goer = Person.new("goer")
-        body = {"provider": "fcm", "token": uuid.uuid4().hex}
-        together(
-            partial(goer.request, "POST", "push/tokens", body),
-            partial(goer.post, "accounts/logout"),
-        )
-        assert not PushToken.objects.filter(device_id=goer.device_id).exists()
+def test_nobody_is_told_of_what_was_read_or_recalled_before(phone):
+    [alice, bob] = crowd(2)
+    talk = talk_of(alice, bob)
+    stop = threading.Event()
+
+    def sweeps() -> None:
+        while not stop.is_set():
+            sweep.run(clock.now, budget=10)
+
+    def speak() -> None:
+        for n in range(25):
+            seq = talk.say(alice, str(n))["seq"]
+            if n % 2:
+                markers.move(bob.id, talk.id, seq=seq, force=False)
+            else:
+                corrections.recall(alice.id, talk.id, seq, now=clock.now())
+            before = len(phone.taken)
+            quiet.wait(0.02)
+            late = [p.seq for _, p in phone.taken[before:] if not p.silent and p.seq <= seq]
+            # One may be under way at the very moment.
+            assert len(late) <= 1
+        stop.set()
+
+    quiet = threading.Event()
+    together(speak, sweeps, sweeps)
+    seqs = phone.seqs(bob)
+    assert seqs == sorted(set(seqs))

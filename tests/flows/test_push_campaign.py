@@ -1,0 +1,50 @@
+"""Kill -9 of worker, beat and valkey, a flushed store, a hanging provider: no push lost, few doubled.
+
+IM_TEST_PUSH_ROUNDS says how many rounds; each takes some ten seconds.
+"""
+
+import os
+import random
+import sys
+
+import pytest
+
+from tests.campaign import Campaign
+from tests.flows.test_supervise_whole import Site
+from tests.standins.running import standing
+
+ROUNDS = int(os.environ.get("IM_TEST_PUSH_ROUNDS", "2"))
+SEED = int(os.environ.get("IM_TEST_PUSH_SEED", random.randrange(2**32)))
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.mark.timeout(120 + 90 * ROUNDS)
+def test_whatever_dies_every_unread_message_is_pushed(tmp_path, monkeypatch):
+    print(f"seed {SEED}")
+    monkeypatch.setenv("IM_PUSH_TIMEOUT", "1.5")
+    with standing("fcm") as fcm:
+        for name, value in fcm.environment.items():
+            monkeypatch.setenv(name, value)
+        site = Site(tmp_path)
+        try:
+            site.complete()
+            campaign = Campaign(site, fcm, SEED)
+            campaign.undisturbed(5)
+            faults = list(campaign.faults)
+            for n in range(ROUNDS):
+                campaign.round(faults[n % len(faults)] if len(faults) <= ROUNDS else _two(n))
+            report = campaign.close()
+        finally:
+            site.process.terminate()
+            site.process.wait(30)
+            site.process.stdout.close()
+    print(report)
+    assert not report.late
+    assert max(report.twice.values(), default=0) <= 1
+    assert sum(report.twice.values()) <= ROUNDS
+    assert sorted(report.delays)[len(report.delays) // 2] <= 3.0
+
+
+def _two(n: int) -> str:
+    """Return what is broken where there are few rounds: the worker, then something else."""
+    return "worker" if n == 0 else random.Random(SEED).choice(["task", "valkey", "hang"])
