@@ -101,7 +101,8 @@ def _reason(device: Device, known: _Known, general: Reason | None, *, now: datet
     rows = known.decided.get(device.pk, [])
     owed = reasons.owed(known.debts.get(device.pk), known.seq)
     if rows:
-        last = reasons.decided(_telling(rows), known.seq)
+        last = reasons.decided(rows[-1], known.seq)
+        last = last if last.detail else replace(last, detail=_detail(rows))
         if last.collapsed_into and general and general.outcome == "muted":
             # The push told of a mention; what lies before it was counted along, not told.
             return general
@@ -121,10 +122,10 @@ def _reason(device: Device, known: _Known, general: Reason | None, *, now: datet
     return reasons.quiet(device.user_id, now=now) or Reason(outcome="unknown", recorded=False)
 
 
-def _telling(rows: list[Decision]) -> Decision:
-    """Return the last decision, or the one to the same effect before it that says more."""
-    same = [row for row in rows if row.outcome == rows[-1].outcome]
-    return next((row for row in reversed(same) if row.detail), rows[-1])
+def _detail(rows: list[Decision]) -> str:
+    """Return what an earlier decision says more: the same one, or of what is cleared, who read it."""
+    same = {rows[-1].outcome, "read"} if rows[-1].outcome == "cleared" else {rows[-1].outcome}
+    return next((row.detail for row in reversed(rows) if row.outcome in same and row.detail), "")
 
 
 def _shape(device: Device, known: _Known, *, current: bool) -> dict[str, Any]:

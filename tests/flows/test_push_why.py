@@ -59,7 +59,7 @@ def test_a_message_waits_is_pushed_and_is_read_elsewhere(phone, alice, bob, talk
     push()
     told = mine(bob, talk, second)
     assert [each["outcome"] for each in told["steps"]] == ["pushed", "read", "cleared"]
-    assert told["steps"][1]["detail"] == f"device {desk.device_id}"
+    assert told["steps"][1]["detail"] == told["detail"] == f"device {desk.device_id}"
     assert why(bob, talk, second)[desk.device_id]["outcome"] == "read"
     assert mine(alice, talk, second)["outcome"] == "own"
 
