@@ -4,7 +4,6 @@
 pings, on the same server and event loop.
 """
 
-import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -52,13 +51,15 @@ async def _fan(send: Send) -> None:
 
 
 def main() -> None:
-    """Serve on the port that is the first argument, as `imsite.serve` does."""
+    """Serve on PORT, as `imsite.serve` does."""
     serve.warm_up()
     # Imported only now: it reads the settings.
+    from django.conf import settings
+
     from imsite.asgi import application as site
 
     _site.append(site)
-    config = serve.config(host="127.0.0.1", port=int(sys.argv[1]))
+    config = serve.config(host="127.0.0.1", port=settings.PORT)
     config.app = application
     uvicorn.Server(config).run()
 

@@ -16,16 +16,22 @@ Maker = Callable[[], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one round gave: things done a second, CPU µs of the server for each, latencies in ms."""
+    """What one round gave: things done a second, CPU µs for each by process, latencies in ms."""
 
     rate: float
-    cpu_us: float = 0.0
+    used: dict[str, float] = field(default_factory=dict)
     p50: float = 0.0
     p99: float = 0.0
 
+    @property
+    def cpu_us(self) -> float:
+        """CPU µs of the server."""
+        return self.used.get("server", 0.0)
+
     def times(self, count: int) -> "Sample":
         """Return the same with each request counted as `count` things."""
-        return Sample(self.rate * count, self.cpu_us / count, self.p50, self.p99)
+        used = {name: us / count for name, us in self.used.items()}
+        return Sample(self.rate * count, used, self.p50, self.p99)
 
 
 class Contestant(Protocol):
@@ -123,23 +129,26 @@ def percentile(values: Sequence[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else 0.0
 
 
-async def measure(contestant: Contestant, seconds: float, cpu: Callable[[], float]) -> Sample:
-    """Run once and return what it gave; `cpu` tells the seconds the server has used."""
+Cpu = Callable[[], dict[str, float]]
+
+
+async def measure(contestant: Contestant, seconds: float, cpu: Cpu) -> Sample:
+    """Run once and return what it gave; `cpu` tells the seconds that each process has used."""
     gc.collect()
-    used, start = cpu(), time.perf_counter()
+    before, start = cpu(), time.perf_counter()
     found = await contestant.run(seconds)
-    took, used = time.perf_counter() - start, cpu() - used
+    took, after = time.perf_counter() - start, cpu()
     count = max(1, len(found))
     return Sample(
         rate=len(found) / took,
-        cpu_us=used / count * 1e6,
+        used={name: (after[name] - before[name]) / count * 1e6 for name in before},
         p50=percentile(found, 0.5) * 1000,
         p99=percentile(found, 0.99) * 1000,
     )
 
 
 async def contest(
-    contestants: dict[str, Contestant], *, rounds: int, seconds: float, cpu: Callable[[], float]
+    contestants: dict[str, Contestant], *, rounds: int, seconds: float, cpu: Cpu
 ) -> dict[str, Sample]:
     """Warm all, let them take turns round by round, and return the medians of each."""
     for each in contestants.values():
@@ -154,7 +163,7 @@ async def contest(
 def _middle(samples: list[Sample]) -> Sample:
     return Sample(
         rate=median(each.rate for each in samples),
-        cpu_us=median(each.cpu_us for each in samples),
+        used={name: median(each.used[name] for each in samples) for name in samples[0].used},
         p50=median(each.p50 for each in samples),
         p99=median(each.p99 for each in samples),
     )

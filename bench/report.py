@@ -81,7 +81,8 @@ class Row:
 
 def note(sample: Sample) -> str:
     """Return what else a sample says."""
-    cpu = f"{sample.cpu_us:,.0f} µs CPU, " if sample.cpu_us else ""
+    used = ", ".join(f"{name} {us:,.0f}" for name, us in sorted(sample.used.items()) if us >= 1)
+    cpu = f"CPU µs: {used}; " if used else ""
     return f"{cpu}p50 {_short(sample.p50)} p99 {_short(sample.p99)} ms"
 
 

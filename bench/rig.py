@@ -1,6 +1,8 @@
 """What a benchmark stands on: a data folder, valkey, a database, the seeding process and the server.
 
-All of it is real, apart, and gone afterwards, however the benchmark ends.
+All of it is real, apart, and gone afterwards, however the benchmark ends. On SQLite the server is the
+one process that `make run` starts; on PostgreSQL it is the roles as operators start them, the api role
+for HTTP and the ws role for sockets.
 """
 
 import json
@@ -12,18 +14,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from bench import cpu
 from imsite import embedded, processes
 from tests import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("sqlite", "postgresql")
-_TICK = os.sysconf("SC_CLK_TCK")
+# What an operator would set for two cores and some memory, too; durability stays as it is.
+_TUNED: dict[str, str] = {}
+# Sizes that a run may try others of.
+_GIVEN = ("IM_API_WORKERS", "IM_API_THREADS")
 
 
 class Broken(Exception):
@@ -31,7 +37,7 @@ class Broken(Exception):
 
 
 class Rig:
-    """The processes under test; `seed` asks the seeding process, `cpu` and `rss` look at the server."""
+    """The processes under test; `seed` asks the seeding process, `cpu` and `rss` look at the others."""
 
     def __init__(self, stack: ExitStack, engine: str) -> None:
         self.engine = engine
@@ -39,6 +45,8 @@ class Rig:
         folder = Path(tempfile.mkdtemp(prefix="im-bench-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         valkey = folder / "valkey.sock"
+        # The roots of what is looked at: each counts with all that it starts.
+        self._roots: dict[str, list[int]] = {"load": [os.getpid()]}
         given = {k: v for k, v in os.environ.items() if not k.startswith("IM_")}
         self._environment = given | {
             "DJANGO_SETTINGS_MODULE": "bench.settings",
@@ -47,23 +55,48 @@ class Rig:
             "IM_LIMITS": "off",
             "IM_ACCESS_TTL": "86400",
             "IM_LOG_LEVEL": "WARNING",
-            "DATABASE_URL": _database(stack, engine, folder),
+            "DATABASE_URL": self._database(folder),
+            **{name: value for name, value in os.environ.items() if name in _GIVEN},
         }
-        self._start(embedded.command(path=valkey, folder=folder / "valkey"))
+        started = self._start(embedded.command(path=valkey, folder=folder / "valkey"))
+        self._roots["valkey"] = [started.pid]
         _wait_for(lambda: _accepts(socket.AF_UNIX, str(valkey)), "valkey")
         self._seeder = self._start(_python("bench.seed"), stdin=-1, stdout=-1)
         self._line("the seeding process")
-        self.port = 0
-        self._server: subprocess.Popen[bytes] | None = None
+        # Where HTTP is answered, and where sockets are.
+        self.port = self.ws_port = 0
+        self._servers: list[subprocess.Popen[bytes]] = []
         self.fresh_server()
 
     def fresh_server(self) -> None:
         """Start the server, in place of the one that runs."""
-        if self._server is not None:
-            _end(self._server)
-        self.port = _free_port()
-        self._server = self._start(_python("bench.app", str(self.port)))
-        _wait_for(lambda: _accepts(socket.AF_INET, ("127.0.0.1", self.port)), "the server")
+        for each in self._servers:
+            _end(each)
+        self._servers = []
+        self.ws_port = self._serve("bench.app")
+        self.port = self.ws_port if self.engine == "sqlite" else self._serve("imsite.roles", "api")
+        self._roots["server"] = [each.pid for each in self._servers]
+
+    def _serve(self, *command: str) -> int:
+        """Start a server and return its port once it listens."""
+        port = _free_port()
+        self._servers.append(self._start(_python(*command), more={"PORT": str(port)}))
+        _wait_for(lambda: _accepts(socket.AF_INET, ("127.0.0.1", port)), "the server")
+        return port
+
+    def _database(self, folder: Path) -> str:
+        """Return the URL of a database of our own, on the server at IM_TEST_DATABASE_URL if that is set."""
+        if self.engine == "sqlite":
+            return f"sqlite:///{folder / 'bench.sqlite3'}"
+        server = os.environ.get("IM_TEST_DATABASE_URL")
+        if not server:
+            cluster = self._stack.enter_context(postgres.running(**_TUNED))
+            assert cluster.process is not None
+            self._roots["PostgreSQL"] = [cluster.process.pid]
+            server = cluster.url()
+        name = f"imsite_bench_{os.getpid()}"
+        self._stack.enter_context(postgres.database(server, name))
+        return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
 
     def seed(self, name: str, **arguments: Any) -> Any:
         """Have the seeding process do something and return what it answers."""
@@ -75,21 +108,18 @@ class Rig:
             raise Broken(f"{name}: {answer['error']}")
         return answer["ok"]
 
-    def cpu(self) -> float:
-        """Return the seconds of CPU that the server has used, its threads included."""
-        fields = self._proc("stat").rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / _TICK
+    def cpu(self) -> dict[str, float]:
+        """Return the seconds of CPU that each part has used, by its name."""
+        for each in self._servers:
+            if each.poll() is not None:
+                raise Broken(f"the server ended with {each.returncode}")
+        return cpu.seconds(self._roots)
 
     def rss(self) -> int:
-        """Return the bytes of memory that the server holds."""
-        [line] = [each for each in self._proc("status").splitlines() if each.startswith("VmRSS")]
+        """Return the bytes of memory that the process with the sockets holds."""
+        status = Path(f"/proc/{self._servers[0].pid}/status").read_text()
+        [line] = [each for each in status.splitlines() if each.startswith("VmRSS")]
         return int(line.split()[1]) * 1024
-
-    def _proc(self, name: str) -> str:
-        assert self._server is not None
-        if self._server.poll() is not None:
-            raise Broken(f"the server ended with {self._server.returncode}")
-        return Path(f"/proc/{self._server.pid}/{name}").read_text()
 
     def _line(self, what: str) -> bytes:
         assert self._seeder.stdout is not None
@@ -97,11 +127,13 @@ class Rig:
             return line
         raise Broken(f"{what} ended with {self._seeder.wait()}")
 
-    def _start(self, argv: list[str], **streams: Any) -> "subprocess.Popen[bytes]":
+    def _start(
+        self, argv: list[str], *, more: Mapping[str, str] = {}, **streams: Any
+    ) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
             argv,
             cwd=ROOT,
-            env=self._environment,
+            env={**self._environment, **more},
             preexec_fn=lambda: processes.die_with_parent(signal.SIGKILL),
             **{"stdin": subprocess.DEVNULL, **streams},
         )
@@ -114,18 +146,6 @@ def rigged(engine: str) -> Iterator[Rig]:
     """Set everything up for as long as the block."""
     with ExitStack() as stack:
         yield Rig(stack, engine)
-
-
-def _database(stack: ExitStack, engine: str, folder: Path) -> str:
-    """Return the URL of a database of our own, on the server at IM_TEST_DATABASE_URL if that is set."""
-    if engine == "sqlite":
-        return f"sqlite:///{folder / 'bench.sqlite3'}"
-    server = os.environ.get("IM_TEST_DATABASE_URL")
-    if not server:
-        server = stack.enter_context(postgres.running()).url()
-    name = f"imsite_bench_{os.getpid()}"
-    stack.enter_context(postgres.database(server, name))
-    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
 
 
 def _python(module: str, *args: str) -> list[str]:

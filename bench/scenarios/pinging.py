@@ -82,7 +82,7 @@ async def pings(stage: Stage) -> None:
     makers = stage.senders(people[:_SENDERS], [[talk]] * _SENDERS)
     ears = Ears(talk)
     alone = await _storm(stage, makers)
-    links = await open_all(stage.rig.port, people[_SENDERS:], ears.hear)
+    links = await open_all(stage.rig.ws_port, people[_SENDERS:], ears.hear)
     ears.watch(links)
     try:
         await _at_rest(stage, ears, makers[0])
@@ -113,8 +113,8 @@ async def _at_rest(stage: Stage, ears: Ears, make: Maker) -> None:
         firsts.append((ears.heard[0] - start) * 1000)
         lasts.append((ears.heard[-1] - start) * 1000)
         rates.append(len(ears.heard) / (ears.heard[-1] - ears.heard[0]))
-    bare_last, bare_rate = await _raw(stage, link, len(lasts))
     link.close()
+    bare_last, bare_rate = await _raw(stage, len(lasts))
     stage.put("at rest: first socket, p50", median(firsts), "ms")
     stage.put(
         "at rest: last socket, p50", median(lasts), "ms", ceiling=bare_last, beside="raw sockets"
@@ -135,7 +135,7 @@ async def _send(link: Connection, make: Maker) -> int:
     return seq
 
 
-async def _raw(stage: Stage, link: Connection, times: int) -> tuple[float, float]:
+async def _raw(stage: Stage, times: int) -> tuple[float, float]:
     """Return ms to the last and frames/s of as many sockets without anything to them."""
     heard: list[float] = []
     done = asyncio.Event()
@@ -146,8 +146,9 @@ async def _raw(stage: Stage, link: Connection, times: int) -> tuple[float, float
             done.set()
 
     links = [
-        await open_socket(stage.rig.port, hear, path="/bare/ws") for _ in range(stage.listeners)
+        await open_socket(stage.rig.ws_port, hear, path="/bare/ws") for _ in range(stage.listeners)
     ]
+    link = await connect(stage.rig.ws_port)
     request = client.get("").replace(b"/api/v1/", b"/bare/fan")
     lasts, rates = [], []
     for _ in range(times):
@@ -158,7 +159,7 @@ async def _raw(stage: Stage, link: Connection, times: int) -> tuple[float, float
         await asyncio.wait_for(done.wait(), _PATIENCE)
         lasts.append((heard[-1] - start) * 1000)
         rates.append(len(heard) / (heard[-1] - heard[0]))
-    for each in links:
+    for each in (link, *links):
         each.close()
     return median(lasts), median(rates)
 

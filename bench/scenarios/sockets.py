@@ -100,8 +100,8 @@ async def sends(stage: Stage) -> None:
     spread = stage.seats(others, stage.spread, _CIRCLE)
     texts = stage.rig.seed("texts", count=2000)
     contestants = {
-        "hot": Talkers(stage.rig.port, people, [[hot]] * _CLIENTS, texts),
-        "spread": Talkers(stage.rig.port, others, spread, texts),
+        "hot": Talkers(stage.rig.ws_port, people, [[hot]] * _CLIENTS, texts),
+        "spread": Talkers(stage.rig.ws_port, others, spread, texts),
     }
     try:
         found = await stage.contest({**contestants, "bare": stage.bare(_BARE, _CLIENTS)})
@@ -120,9 +120,9 @@ async def memory(stage: Stage) -> None:
     stage.rig.seed("groups", seats=[[user_id for user_id, _ in people]])
     stage.rig.fresh_server()
     # What the first sockets load stays, and is not theirs.
-    await _close(await open_all(stage.rig.port, people[:50]))
+    await _close(await open_all(stage.rig.ws_port, people[:50]))
     before = stage.rig.rss()
-    links = await open_all(stage.rig.port, people)
+    links = await open_all(stage.rig.ws_port, people)
     await asyncio.sleep(2)
     kib = (stage.rig.rss() - before) / count / 1024
     stage.put("idle socket", kib, "KiB", note=f"{count} sockets, {before / 2**20:.0f} MiB before")
@@ -130,7 +130,7 @@ async def memory(stage: Stage) -> None:
     rates = []
     for _ in range(min(stage.rounds, 3)):
         start = time.perf_counter()
-        links = await open_all(stage.rig.port, people)
+        links = await open_all(stage.rig.ws_port, people)
         rates.append(count / (time.perf_counter() - start))
         await _close(links)
     stage.put(f"{count:,} reconnect at once", median(rates), "/s")
