@@ -1,5 +1,6 @@
 """Search in what one may read: cuts words alike for every database, keeps and asks their index."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -26,7 +27,7 @@ _WORD = regex.compile(
     rf"(?V1)[{_UNSPACED}]\p{{M}}*|(?:[\p{{L}}\p{{N}}--[{_UNSPACED}]]\p{{M}}*)+"
     r"|\p{Extended_Pictographic}"
 )
-_PLAIN = regex.compile(r"[a-z0-9]+")
+_PLAIN = re.compile(r"[a-z0-9]+")
 # One statement, so one snapshot of what may be read. Only SQLite heeds the order of a CROSS JOIN: one
 # window bounds the index, but many are held against its hits, which it gathers once. Times are
 # compared before the items are fetched: a sort would carry them all.
@@ -164,7 +165,9 @@ def _cut(text: str) -> list[str]:
         found = _PLAIN.findall(text.lower())
     else:
         folded = unicodedata.normalize("NFKC", text).casefold()
-        found = _WORD.findall(_IGNORED.sub("", folded))
+        # Else it would let the interpreter's lock go, and stand in line for it with every request.
+        seen = _IGNORED.sub("", folded, concurrent=False)
+        found = _WORD.findall(seen, concurrent=False)
     return [word[:_LONGEST] for word in found]
 
 

@@ -44,7 +44,9 @@ def _problems(error: ShapeError) -> dict[str, list[str]]:
 
 def is_blank(text: str) -> bool:
     """Say whether nothing in this text can be seen."""
-    return _BLANK.fullmatch(text) is not None
+    if text[:1].isascii() and text[:1].isalnum():
+        return False
+    return _BLANK.fullmatch(text, concurrent=False) is not None
 
 
 def visible(text: str) -> str:
