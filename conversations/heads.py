@@ -78,9 +78,18 @@ _SAVED = {
 
 def lock(ids: Collection[int]) -> dict[int, Head]:
     """Lock these conversations in the order of their ids and return those that exist."""
+    return locked(rows.fetch(*locking(ids)))
+
+
+def locking(ids: Collection[int]) -> rows.Question:
+    """Return what locks these conversations, to be asked together with other questions."""
     these, params = rows.among("id", sorted(set(ids)))
-    sql = _LOCK.format(these) + stamps.lock_sql()
-    return {row[0]: _head(row) for row in rows.fetch(sql, params)}
+    return _LOCK.format(these) + stamps.lock_sql(), params
+
+
+def locked(found: Iterable[tuple[Any, ...]]) -> dict[int, Head]:
+    """Return the heads in the answer to `locking`."""
+    return {row[0]: _head(row) for row in found}
 
 
 def _head(row: tuple[Any, ...]) -> Head:

@@ -3,14 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 
 from conversations import heads
 from conversations.models import Mention
-from imsite.core import clock, metrics, rows
+from imsite.core import clock, metrics, rows, stamps
 from messages import search, wire
 from messages.kinds import KINDS
 from messages.models import DayMark, Entry, packed
@@ -29,9 +28,9 @@ _ENTRY = (
 _KIND = _ENTRY.index("kind")
 
 
-def client_id_param(client_id: UUID) -> Any:
+def client_id_param(client_id: str) -> str:
     """Return a client_id as a parameter for raw SQL."""
-    return client_id if connection.features.has_native_uuid_field else client_id.hex
+    return client_id.replace("-", "") if stamps.is_sqlite() else client_id
 
 
 @dataclass(slots=True)
@@ -51,7 +50,7 @@ class Batch:
         item: dict[str, Any],
         *,
         now: datetime,
-        client_id: UUID | None = None,
+        client_id: str | None = None,
         digest: bytes | None = None,
     ) -> dict[str, Any]:
         """Give `item` (the parts of a wire without its place) the next seq of a locked head."""

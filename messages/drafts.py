@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 import orjson
 from pydantic import AfterValidator, Field, PlainValidator
@@ -71,7 +70,8 @@ class Draft:
 
     conversation_id: int
     sender_id: int
-    client_id: UUID
+    # As UUIDs are written: 36 characters, lower case.
+    client_id: str
     kind: str
     text: str | None
     body: dict[str, Any] | None
@@ -98,7 +98,7 @@ def parse(conversation_id: int, sender_id: int, message: dict[str, Any]) -> Draf
     return Draft(
         conversation_id=conversation_id,
         sender_id=sender_id,
-        client_id=UUID(said.client_id),
+        client_id=said.client_id.lower(),
         kind=kind,
         text=said.text,
         body=said.body,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -63,10 +64,11 @@ class Place:
     muted_until: datetime | None
 
 
-_SAME = """e.conversation_id = want.conversation_id AND e.sender_id = want.sender_id
-  AND e.client_id = want.client_id AND e.client_id IS NOT NULL"""
 Result = Receipt | AppError
 Pair = tuple[int, int]
+# (conversation, sender, client_id)
+Key = tuple[int, int, str]
+Known = dict[Key, tuple[Receipt, bytes]]
 
 
 def append_many(
@@ -99,10 +101,15 @@ class _Turn:
         self, drafts: Sequence[Draft], verdicts: Sequence[Verdict] | None, *, now: datetime
     ) -> None:
         self.now = now
-        # Locking comes first: everything below is looked up as it stands under the lock.
-        self.heads = heads.lock({draft.conversation_id for draft in drafts})
-        self.seats = places({(d.conversation_id, d.sender_id) for d in drafts})
-        self.known = _known(drafts)
+        # Locking comes first: everything after it is looked up as it stands under the lock.
+        locked, seated, known = rows.fetch_each(
+            [
+                heads.locking({draft.conversation_id for draft in drafts}),
+                _placing({(d.conversation_id, d.sender_id) for d in drafts}),
+                _knowing(drafts),
+            ]
+        )
+        self.heads, self.seats, self.known = heads.locked(locked), _placed(seated), _known(known)
         directs = {pair for head in self.heads.values() if (pair := head.pair)}
         self.blocked = blocks.pairs(directs) if directs else set()
         self.mentioned = _mentioned(drafts)
@@ -170,14 +177,16 @@ class _Turn:
         self.gate.flush(now=self.now)
         if not self.moved:
             return
-        self.batch.flush()
-        heads.save(self.moved.values(), stamp=stamps.take())
-        # A sender has read what is below: no marker of a sender can stand above the new head.
-        rows.update(
-            "conversations_membership",
-            {"read_seq": "{v}", "read_ordinal": "{v}"},
-            [(*marker, seat) for seat, marker in sorted(self.markers.items())],
-        )
+        stamp = stamps.take()
+        with rows.together():
+            self.batch.flush()
+            heads.save(self.moved.values(), stamp=stamp)
+            # A sender has read what is below: no marker of a sender can stand above the new head.
+            rows.update(
+                "conversations_membership",
+                {"read_seq": "{v}", "read_ordinal": "{v}"},
+                [(*marker, seat) for seat, marker in sorted(self.markers.items())],
+            )
 
     def moves(self) -> list[tuple[int, int, int]]:
         """Return the newest seqs, for the pings."""
@@ -204,37 +213,45 @@ def check_mentions(mentions: Any, head: heads.Head, role: str, members: set[Pair
         raise InvalidRequest.field("mentions", "must be members of this conversation")
 
 
-def _key(draft: Draft) -> tuple[int, int, str]:
-    return (draft.conversation_id, draft.sender_id, draft.client_id.hex)
+def _key(draft: Draft) -> Key:
+    return (draft.conversation_id, draft.sender_id, draft.client_id)
 
 
 def places(pairs: set[Pair]) -> dict[Pair, Place]:
     """Return the active memberships of these (conversation, user)."""
+    return _placed(rows.fetch(*_placing(pairs)))
+
+
+def _placing(pairs: set[Pair]) -> rows.Question:
     listed, params = rows.values(sorted(pairs))
-    found = rows.fetch(
-        f"""WITH want(conversation_id, user_id) AS ({listed})
+    sql = f"""WITH want(conversation_id, user_id) AS ({listed})
  SELECT m.conversation_id, m.user_id, m.id, m.role, m.visible_from, m.muted_until
  FROM want JOIN conversations_membership m
    ON m.user_id = want.user_id AND m.conversation_id = want.conversation_id
- WHERE m.state = 'active'""",
-        params,
-    )
+ WHERE m.state = 'active'"""
+    return sql, params
+
+
+def _placed(found: Sequence[tuple[Any, ...]]) -> dict[Pair, Place]:
     return {(r[0], r[1]): Place(r[2], r[3], r[4], rows.time(r[5])) for r in found}
 
 
-def _known(drafts: Sequence[Draft]) -> dict[tuple[int, int, str], tuple[Receipt, bytes]]:
-    """Return what stands already under the client_ids of these drafts."""
+def _knowing(drafts: Sequence[Draft]) -> rows.Question:
+    """Ask what stands already under the client_ids of these drafts."""
     listed, params = rows.values(
         [(d.conversation_id, d.sender_id, client_id_param(d.client_id)) for d in drafts]
     )
-    found = rows.fetch(
-        f"""WITH want(conversation_id, sender_id, client_id) AS ({listed})
+    same = f"""e.conversation_id = want.conversation_id AND e.sender_id = want.sender_id
+  AND e.client_id = want.client_id{rows.cast("uuid")} AND e.client_id IS NOT NULL"""
+    sql = f"""WITH want(conversation_id, sender_id, client_id) AS ({listed})
  SELECT e.conversation_id, e.sender_id, e.client_id, e.id, e.ordinal, e.created_at, e.digest
- FROM want {rows.keyed(Entry._meta.db_table, _SAME)}""",
-        params,
-    )
+ FROM want {rows.keyed(Entry._meta.db_table, same)}"""
+    return sql, params
+
+
+def _known(found: Sequence[tuple[Any, ...]]) -> Known:
     return {
-        (r[0], r[1], str(r[2]).replace("-", "")): (
+        (r[0], r[1], str(UUID(str(r[2])))): (
             Receipt(r[3] & _SEQ, r[4], rows.time(r[5]) or clock.now()),
             bytes(r[6]),
         )

@@ -48,7 +48,7 @@ def sent(draft: Draft) -> Item:
     return {
         "kind": draft.kind,
         "sender_id": draft.sender_id,
-        "client_id": str(draft.client_id),
+        "client_id": draft.client_id,
         "text": draft.text,
         "body": draft.body,
         "reply_to": draft.reply_to,

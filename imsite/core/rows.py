@@ -1,6 +1,8 @@
 """Many rows in one statement: raw SQL where the ORM would cost more than the database."""
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -33,8 +35,7 @@ def insert(
         _each(head + one + tail, rows)
         return
     source = _unnest([_types(table)[name] for name in columns])
-    with connection.cursor() as cursor:
-        cursor.execute(f"{head} SELECT * FROM {source}{tail}", _turned(rows))
+    _change(f"{head} SELECT * FROM {source}{tail}", _turned(rows))
 
 
 def update(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:
@@ -54,11 +55,42 @@ def update(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]
     )
     source = _unnest([_types(table)[name] for name in (*columns, "id")])
     names = ", ".join(f"v{n}" for n in range(len(columns)))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {table} SET {sets} FROM {source} AS v({names}, id) WHERE {table}.id = v.id",
-            _turned(rows),
-        )
+    _change(
+        f"UPDATE {table} SET {sets} FROM {source} AS v({names}, id) WHERE {table}.id = v.id",
+        _turned(rows),
+    )
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Send what is inserted and updated in this block in one round trip, at its end.
+
+    On SQLite, which has none, each statement runs at once.
+    """
+    found: list[Question] = []
+    _kept.changes = found
+    try:
+        yield
+    finally:
+        _kept.changes = None
+    if found:
+        fetch_each(found)
+
+
+def _change(sql: str, params: Sequence[Any]) -> None:
+    if _kept.changes is None:
+        fetch_each([(sql, params)])
+    else:
+        _kept.changes.append((sql, params))
+
+
+class _Kept(threading.local):
+    """What a thread keeps back until the end of its block, or None outside of one."""
+
+    changes: list["Question"] | None = None
+
+
+_kept = _Kept()
 
 
 def _each(sql: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -82,6 +114,11 @@ def among(column: str, ids: Sequence[int]) -> tuple[str, list[Any]]:
     if stamps.is_sqlite():
         return f"{column} IN ({', '.join(['%s'] * len(ids))})", list(ids)
     return f"{column} = ANY(%s::bigint[])", [_array(ids)]
+
+
+def cast(kind: str) -> str:
+    """Return what follows a value in SQL to make it of this type, where there are types."""
+    return "" if stamps.is_sqlite() else f"::{kind}"
 
 
 def keyed(table: str, condition: str) -> str:
@@ -109,6 +146,15 @@ def _turned(rows: Sequence[Sequence[Any]]) -> list[str]:
 
 def _array(column: Sequence[Any]) -> str:
     """Return an array as PostgreSQL reads it: psycopg's own way takes five times as long."""
+    kinds = set(map(type, column))
+    if kinds == {int}:
+        return f"{{{','.join(map(str, column))}}}"
+    if kinds == {str}:
+        # No text of ours holds a NUL, and PostgreSQL would not take it.
+        joined = "\0".join(column)
+        if joined.count("\0") == len(column) - 1:
+            texts = _escaped(joined).replace("\0", '","')
+            return f'{{{{"{texts}"}}}}'
     return f"{{{','.join([_literal(value) for value in column])}}}"
 
 
@@ -122,7 +168,11 @@ def _literal(value: Any) -> str:
             return f'"\\\\x{value.hex()}"'
         case datetime():
             return f'"{value.isoformat()}"'
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f'"{_escaped(str(value))}"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 @cache
@@ -137,6 +187,22 @@ def _types(table: str) -> dict[str, str]:
     )
 
 
+Question = tuple[str, Sequence[Any]]
+
+
+def fetch_each(questions: Sequence[Question]) -> list[list[tuple[Any, ...]]]:
+    """Return the rows of each statement (none of one that returns none), in one round trip if it can be.
+
+    They run one after the other, and each sees what was committed before it began.
+    """
+    if not stamps.is_sqlite():
+        found: list[list[tuple[Any, ...]]] | None
+        found = direct.fetch_each(connections["default"], questions)
+        if found is not None:
+            return found
+    return [fetch(*each) for each in questions]
+
+
 def fetch(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Return all rows of a query."""
     wrapper = connections["default"]
@@ -145,7 +211,7 @@ def fetch(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     if found is None:
         with wrapper.cursor() as cursor:
             cursor.execute(sql, params)
-            found = cursor.fetchall()
+            found = cursor.fetchall() if cursor.description else []
     return found
 
 

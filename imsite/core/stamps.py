@@ -8,7 +8,9 @@ transaction's id, and the horizon is the oldest id still unfinished in the reade
 
 from functools import cache
 
-from django.db import connection
+from django.db import connection, connections
+
+from imsite.core.postgresql import direct
 
 _BUMP = "UPDATE conversations_site SET stamp = stamp + 1 WHERE id = 1 RETURNING stamp"
 # The first eight digits of a WAL file's name are the timeline it is written on.
@@ -26,9 +28,12 @@ def is_sqlite() -> bool:
 
 def take() -> int:
     """Return the stamp of the present writing transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BUMP if is_sqlite() else _XID)
-        return int(cursor.fetchone()[0])
+    found = None if is_sqlite() else direct.fetch(connections["default"], _XID, ())
+    if found is None:
+        with connection.cursor() as cursor:
+            cursor.execute(_BUMP if is_sqlite() else _XID)
+            found = cursor.fetchall()
+    return int(found[0][0])
 
 
 def horizon_sql() -> str:

@@ -2,7 +2,8 @@
 
 A page or an idle sync keeps the server busy for some 50 µs; Django's and psycopg's cursors around it
 took 150. Here a statement is prepared once a connection, numbers and texts go as they are, and
-psycopg's C code loads the rows. It is for reading; the ORM and all writing keep to their cursors.
+psycopg's C code loads the rows. Several statements go in one round trip, each with a snapshot of its
+own as ever. It is for reading and for writing many rows; the ORM keeps to its cursors.
 """
 
 import select
@@ -26,23 +27,36 @@ _OUTDATED = (FeatureNotSupported, InvalidSqlStatementName)
 _GOOD = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 
+Question = tuple[str, Sequence[Any]]
+
+
 def fetch(wrapper: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> Any:
     """Return all rows of a query, or None where only a cursor will do."""
-    if not _PLAIN.issuperset(map(type, params)):
-        return None
+    found = fetch_each(wrapper, [(sql, params)])
+    return None if found is None else found[0]
+
+
+def fetch_each(wrapper: BaseDatabaseWrapper, questions: Sequence[Question]) -> Any:
+    """Return all rows of each statement, or None where only a cursor will do."""
+    for _, params in questions:
+        if not _PLAIN.issuperset(map(type, params)):
+            return None
     wrapper.close_if_health_check_failed()
     if wrapper.connection is None:
         wrapper.ensure_connection()
     line: Line | None = wrapper.connection.line
-    if line is None or wrapper.execute_wrappers or not line.holds(sql):
+    if line is None or wrapper.execute_wrappers or not line.holds(questions):
         return None
-    # Django opens a transaction with its first statement, which is for psycopg to do.
-    if line.pgconn.transaction_status != (_IDLE if wrapper.autocommit else _OPEN):
+    status = line.pgconn.transaction_status
+    if status != _IDLE and (wrapper.autocommit or status != _OPEN):
         return None
     if wrapper.queries_logged:
-        wrapper.queries_log.append({"sql": sql, "time": "0.000"})
+        wrapper.queries_log.extend({"sql": sql, "time": "0.000"} for sql, _ in questions)
     with wrapper.wrap_database_errors:
-        return line.ask(sql, params)
+        # Django opens a transaction with its first statement.
+        if len(questions) > 1 or (status == _IDLE and not wrapper.autocommit):
+            return line.ask_each(questions, begins=status == _IDLE and not wrapper.autocommit)
+        return [line.ask(*questions[0])]
 
 
 class Line:
@@ -51,6 +65,7 @@ class Line:
     def __init__(self, connection: Any) -> None:
         self.pgconn = connection.pgconn
         self.loader = Transformer(connection)
+        self.begin: bytes = connection._get_tx_start_command()
         self.names: dict[str, bytes] = {}
         self.count = 0
         self.reading, self.sending = select.poll(), select.poll()
@@ -59,20 +74,48 @@ class Line:
         self.sending.register(self.pgconn.socket, select.POLLIN | select.POLLOUT)
         self.patience = settings.IM_DB_PATIENCE * 1000
 
-    def holds(self, sql: str) -> bool:
-        """Say whether the statement is prepared, or may be."""
-        return sql in self.names or len(self.names) < _MOST
+    def holds(self, questions: Sequence[Question]) -> bool:
+        """Say whether these statements are prepared, or may be."""
+        return len(self.names) + len(questions) <= _MOST or all(
+            sql in self.names for sql, _ in questions
+        )
 
     def ask(self, sql: str, params: Sequence[Any]) -> Any:
         """Return the rows of a statement."""
         name = self.names.get(sql) or self.prepare(sql)
-        self.pgconn.send_query_prepared(name, [str(each).encode() for each in params])
+        self.pgconn.send_query_prepared(name, _encoded(params))
         try:
-            result = self.answer()
+            return self.rows(self.answer())
         except _OUTDATED:
             # A migration changed what it returns: prepared anew, it works the next time.
             del self.names[sql]
             raise
+
+    def ask_each(self, questions: Sequence[Question], *, begins: bool) -> Any:
+        """Return the rows of each statement, asked in one round trip; a transaction may begin with it."""
+        named = [
+            (self.names.get(sql) or self.prepare(sql), _encoded(params))
+            for sql, params in questions
+        ]
+        self.pgconn.enter_pipeline_mode()
+        if begins:
+            self.pgconn.send_query_params(self.begin, None)
+        for each in named:
+            self.pgconn.send_query_prepared(*each)
+        self.pgconn.pipeline_sync()
+        results = self.answers()
+        self.pgconn.exit_pipeline_mode()
+        for result in results:
+            if result.status not in _GOOD:
+                error = error_from_result(result)
+                if isinstance(error, _OUTDATED):
+                    # Which of them it is, is not said.
+                    self.names.clear()
+                raise error
+        return [self.rows(result) for result in results[begins:]]
+
+    def rows(self, result: Any) -> Any:
+        """Return what is in a result."""
         self.loader.set_pgresult(result)
         return self.loader.load_rows(0, result.ntuples, tuple)
 
@@ -87,6 +130,29 @@ class Line:
 
     def answer(self) -> Any:
         """Wait for the one result and return it; raise what the server says is wrong."""
+        self.wait()
+        result = self.pgconn.get_result()
+        # Only after the last result, which is none, does the connection take another question.
+        while self.pgconn.get_result() is not None:
+            pass
+        if result.status not in _GOOD:
+            raise error_from_result(result)
+        return result
+
+    def answers(self) -> list[Any]:
+        """Wait for all results up to where they are in step again; after one failure the rest is void."""
+        found: list[Any] = []
+        while True:
+            self.wait()
+            result = self.pgconn.get_result()
+            if result is None:
+                continue
+            if result.status == ExecStatus.PIPELINE_SYNC:
+                return found
+            found.append(result)
+
+    def wait(self) -> None:
+        """Wait until there is a result."""
         pgconn = self.pgconn
         while (unsent := pgconn.flush()) or pgconn.is_busy():
             ready = self.sending if unsent else self.reading
@@ -95,13 +161,10 @@ class Line:
                 pgconn.finish()
                 raise OperationalError("the server does not answer")
             pgconn.consume_input()
-        result = pgconn.get_result()
-        # Only after the last result, which is none, does the connection take another question.
-        while pgconn.get_result() is not None:
-            pass
-        if result.status not in _GOOD:
-            raise error_from_result(result)
-        return result
+
+
+def _encoded(params: Sequence[Any]) -> list[bytes]:
+    return [str(each).encode() for each in params]
 
 
 @cache
