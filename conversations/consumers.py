@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -35,7 +34,8 @@ _BAD_SPAN = 60.0
 _STUCK = 10.0
 _CLOSING = 5.0
 
-Sender = Callable[[Caller, int, dict[str, Any]], "Future[Any]"]
+# It gives what became of the message, a receipt or an AppError, to the last argument.
+Sender = Callable[[Caller, int, dict[str, Any], Callable[[Any], None]], None]
 Message = dict[str, Any]
 
 _doors = Pool("socket-door", 4, most=20_000)
@@ -176,28 +176,26 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
         await self.out.room()
         self.out.owe()
         try:
-            future = await _senders.ask(self._submit, frame)
+            await _senders.ask(self._submit, frame)
         except (tokens.TokenInvalid, tokens.Banned):
             self.close(4401)
         except Exception as error:
             # Like a view: the client hears of any failure, in the terms of the contract.
             self.out.answer(frames.err(frame.n, as_app_error(error)))
-        else:
-            future.add_done_callback(partial(self._mail.post, self._sent, frame.n))
 
-    def _submit(self, frame: frames.Send) -> "Future[Any]":
+    def _submit(self, frame: frames.Send) -> None:
         if not 1 <= frame.conversation_id <= MAX_ID:
             raise NotFound
         strict.check_value(frame.message)
         callers.admit(self.caller, now=clock.now())
-        return self._enqueue(self.caller, frame.conversation_id, frame.message)
+        answer = partial(self._mail.post, self._sent, frame.n)
+        self._enqueue(self.caller, frame.conversation_id, frame.message, answer)
 
-    def _sent(self, n: int, future: "Future[Any]") -> None:
-        error = future.exception()
-        if error is None:
-            self.out.answer(frames.ack(n, future.result().shape()))
-        elif isinstance(error, Exception):
-            self.out.answer(frames.err(n, as_app_error(error)))
+    def _sent(self, n: int, result: Any) -> None:
+        if isinstance(result, AppError):
+            self.out.answer(frames.err(n, result))
+        else:
+            self.out.answer(frames.ack(n, result.shape()))
 
     def moved(self, conversation_id: int, seq: int) -> None:
         """The head of a conversation moved."""

@@ -9,8 +9,9 @@ import os
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from django.conf import settings
 from django.db import close_old_connections, connections
@@ -20,7 +21,7 @@ from imsite.core.envelope import as_app_error
 from imsite.core.errors import AppError, Unavailable
 from messages import log
 from messages.drafts import Draft
-from messages.log import Receipt
+from messages.log import Receipt, Result
 from messages.policy import desk
 from messages.policy.gate import Verdict, judge
 
@@ -33,15 +34,46 @@ class Behind(Unavailable):
     """Too many messages wait to be written; send again soon."""
 
 
+Answer = Callable[[Result], None]
+
+
 @dataclass(slots=True)
 class Waiting:
-    """A draft and the sender who waits for its receipt."""
+    """A draft, and whom to tell what became of it, on the writer's thread, after the commit."""
 
     draft: Draft
     # Made by the thread of the sender: the writer's time is everybody's.
     verdict: Verdict
-    future: "Future[Receipt]" = field(default_factory=Future)
-    since: float = field(default_factory=time.monotonic)
+    answer: Answer
+    since: float
+
+
+class Patient:
+    """A thread that waits for what becomes of its drafts: for all of them with one lock.
+
+    A future for each would cost as much as the draft's share of the commit.
+    """
+
+    __slots__ = ("_left", "_lock", "results")
+
+    def __init__(self, count: int) -> None:
+        # None is what nothing is known of.
+        self.results: list[Result | None] = [None] * count
+        self._left = count
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def hear(self, n: int, result: Result) -> None:
+        """Take the result of draft `n`."""
+        self.results[n] = result
+        self._left -= 1
+        if not self._left:
+            self._lock.release()
+
+    def wait(self, seconds: float) -> Sequence[Result | None]:
+        """Return the results when all are there, or after so many seconds those that are."""
+        self._lock.acquire(timeout=seconds)
+        return self.results
 
 
 class Writer:
@@ -53,16 +85,16 @@ class Writer:
         self.ready = threading.Condition()
         threading.Thread(target=self.run, name="writer", daemon=True).start()
 
-    def submit(self, drafts: list[Draft]) -> "list[Future[Receipt]]":
+    def submit(self, drafts: Sequence[tuple[Draft, Answer]]) -> None:
         """Queue drafts in this order; refuse all when too many wait already."""
-        items = [Waiting(draft, judge(draft)) for draft in drafts]
+        now = time.monotonic()
+        items = [Waiting(draft, judge(draft), answer, now) for draft, answer in drafts]
         with self.ready:
-            if len(self.waiting) + len(items) > settings.IM_WRITER_QUEUE:
-                metrics.writer_refusals.inc(len(items))
+            if len(self.waiting) + len(drafts) > settings.IM_WRITER_QUEUE:
+                metrics.writer_refusals.inc(len(drafts))
                 raise Behind(retry_after=1.0)
             self.waiting.extend(items)
             self.ready.notify()
-        return [item.future for item in items]
 
     def run(self) -> None:
         """Append group after group for as long as the process lives."""
@@ -93,7 +125,7 @@ class Writer:
             self.recover(group, error)
             return
         for each, result in zip(group, results, strict=True):
-            answer(each.future, result)
+            each.answer(result)
         metrics.group_size.observe(len(group))
         metrics.group_time.observe(time.monotonic() - began)
 
@@ -107,18 +139,10 @@ class Writer:
         """Find the draft at fault, or tell the only one left."""
         logger.warning("a group of %d failed", len(group), exc_info=error)
         if len(group) == 1:
-            answer(group[0].future, as_app_error(error))
+            group[0].answer(as_app_error(error))
             return
         for each in group:
             self.append([each])
-
-
-def answer(future: "Future[Receipt]", result: log.Result) -> None:
-    """Give a sender what became of the draft."""
-    if isinstance(result, AppError):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
 
 
 _lock = threading.Lock()
@@ -134,31 +158,27 @@ def the_writer() -> Writer:
         return _writer
 
 
-def submit(draft: Draft) -> "Future[Receipt]":
-    """Queue a draft; its future resolves to the receipt after the commit, or to an AppError."""
-    return the_writer().submit([draft])[0]
+def submit(draft: Draft, answer: Answer) -> None:
+    """Queue a draft; `answer` gets the receipt, or an AppError, after the commit, in another thread."""
+    the_writer().submit([(draft, answer)])
 
 
 def send(draft: Draft) -> Receipt:
     """Append a draft and return its receipt, or raise what became of it."""
-    return wait(submit(draft))
+    [result] = send_many([draft])
+    if isinstance(result, AppError):
+        raise result
+    return result
 
 
-def send_many(drafts: list[Draft]) -> list[log.Result]:
-    """Append drafts in this order; a refused one gets its error and fails no other."""
-    results: list[log.Result] = []
-    until = time.monotonic() + _PATIENCE
-    for future in the_writer().submit(drafts):
-        try:
-            results.append(wait(future, patience=max(0.0, until - time.monotonic())))
-        except AppError as error:
-            results.append(error)
-    return results
+def send_many(drafts: Sequence[Draft]) -> list[Result]:
+    """Append drafts in this order; a refused one gets its error and fails no other.
 
-
-def wait(future: "Future[Receipt]", *, patience: float = _PATIENCE) -> Receipt:
-    """Return the receipt; raise Unavailable when the database takes more than `patience` seconds."""
-    try:
-        return future.result(timeout=patience)
-    except TimeoutError as error:
-        raise Unavailable(retry_after=1.0) from error
+    One that the database takes too long for gets Unavailable, and may be kept all the same.
+    """
+    if not drafts:
+        return []
+    patient = Patient(len(drafts))
+    the_writer().submit([(each, partial(patient.hear, n)) for n, each in enumerate(drafts)])
+    results = patient.wait(_PATIENCE)
+    return [Unavailable(retry_after=1.0) if each is None else each for each in results]
