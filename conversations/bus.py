@@ -3,25 +3,30 @@
 What cannot be published stays merged in the outbox, and is tried again until Redis is back.
 """
 
-import asyncio
 import atexit
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Self
 
+import redis
 from channels.layers import get_channel_layer
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from imsite.core import metrics
 
 log = logging.getLogger("imsite.bus")
 # Seconds between two flushes under load: what moves meanwhile is merged.
 _EVERY = 0.02
-# Seconds that one publication may take.
+# Seconds that one round trip may take, and messages in it.
 _PATIENCE = 2.0
+_AT_ONCE = 256
 # Seconds until the next try while Redis is away.
 _PAUSE = 0.5
 # Seconds that an ending process waits for its last pings.
@@ -126,16 +131,18 @@ class Outbox:
         for user_id, person in other.people.items():
             self.person(user_id, person)
 
-    def unsaid(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield (group, message) of each ping; one that was asked beyond is done with."""
-        while self.people:
-            user_id = next(iter(self.people))
-            yield f"u.{user_id}", self.people[user_id].wire(user_id)
-            del self.people[user_id]
-        while self.talks:
-            conversation_id = next(iter(self.talks))
-            yield f"c.{conversation_id}", self.talks[conversation_id].wire(conversation_id)
-            del self.talks[conversation_id]
+    def portion(self, most: int) -> list[tuple[str, dict[str, Any]]]:
+        """Return (group, message) of up to so many pings, people's first."""
+        people = [(f"u.{key}", ping.wire(key)) for key, ping in islice(self.people.items(), most)]
+        talks = islice(self.talks.items(), most - len(people))
+        return people + [(f"c.{key}", ping.wire(key)) for key, ping in talks]
+
+    def said(self, count: int) -> None:
+        """Be done with the first so many pings."""
+        for kept in (self.people, self.talks):
+            for key in list(islice(kept, count)):
+                del kept[key]
+                count -= 1
 
 
 def _make_room(kept: dict[int, Any]) -> None:
@@ -166,12 +173,12 @@ class Bus:
             time.sleep(0.005)
 
     def _run(self) -> None:
-        loop = asyncio.new_event_loop()
+        publisher = Publisher()
         while True:
             batch = self._take()
             metrics.pings_merged.inc(batch.merged)
             try:
-                loop.run_until_complete(_publish(batch))
+                publisher.publish(batch)
                 self._worked()
             except Exception as error:
                 # Whatever it was: the thread must live, and what is left is tried again.
@@ -201,12 +208,32 @@ class Bus:
             log.warning("pings wait, Redis failed: %s", type(error).__name__)
 
 
-async def _publish(batch: Outbox) -> None:
-    layer = get_channel_layer()
-    for group, message in batch.unsaid():
-        async with asyncio.timeout(_PATIENCE):
-            await layer.group_send(group, message)
-        metrics.pings_published.inc()
+class Publisher:
+    """Says to Redis what the channel layer's group_send would, many messages in one round trip.
+
+    The layer itself takes a round trip and a hundred microseconds for each of them.
+    """
+
+    def __init__(self) -> None:
+        self._layer = get_channel_layer()
+        self._prefix = settings.IM_BUS_PREFIX
+        self._redis = redis.Redis.from_url(
+            settings.IM_REDIS_URL,
+            socket_timeout=_PATIENCE,
+            socket_connect_timeout=_PATIENCE,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    def publish(self, batch: Outbox) -> None:
+        """Say what is in the batch; if that fails, what was not said is left in it, or more."""
+        while some := batch.portion(_AT_ONCE):
+            with self._redis.pipeline(transaction=False) as line:
+                for group, message in some:
+                    name = f"{self._prefix}__group__{group}"
+                    line.publish(name, self._layer.serialize(message))
+                line.execute()
+            batch.said(len(some))
+            metrics.pings_published.inc(len(some))
 
 
 _lock = threading.Lock()

@@ -128,8 +128,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # select_for_update locks nothing on SQLite, so a transaction takes the write lock at its start.
         "transaction_mode": "IMMEDIATE",
-        # Seconds a writer waits for another process; 0 would answer 503 under the lightest load.
-        "timeout": env.int("IM_SQLITE_TIMEOUT", default=20),
+        # Seconds a writer waits for another process; 0 would answer 503 under the lightest load, 15 or more
+        # would let senders give up first.
+        "timeout": env.int("IM_SQLITE_TIMEOUT", default=10),
         # FULL: a commit is on the disk before it is acknowledged. mmap and cache are per connection.
         "init_command": (
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;"
@@ -172,10 +173,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Redis or Valkey: pings, limits, Celery. Never the truth. The supervisor starts one if this is unset.
 VALKEY_SOCKET = valkey_socket(DATA_DIR)
 IM_REDIS_URL = env.str("IM_REDIS_URL", default=f"unix://{VALKEY_SOCKET}")
+# What names of the bus begin with.
+IM_BUS_PREFIX = "im"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [IM_REDIS_URL], "prefix": "im"},
+        "CONFIG": {"hosts": [IM_REDIS_URL], "prefix": IM_BUS_PREFIX},
     }
 }
 
