@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from django.http import HttpRequest
 from rest_framework import request as rest
 from rest_framework.authentication import BaseAuthentication
 
@@ -10,13 +11,13 @@ from imsite.core import clock
 
 if TYPE_CHECKING:
 
-    class Request(rest.Request):
+    class Request(HttpRequest):
         """A request of the API: its user is a Caller (doors that are not public see no None)."""
 
         user: tokens.Caller  # type: ignore[assignment]  # the stubs know Django's users only
 
 else:
-    Request = rest.Request
+    Request = HttpRequest
 
 
 class BearerAuthentication(BaseAuthentication):

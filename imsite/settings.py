@@ -50,23 +50,23 @@ INSTALLED_APPS = [
     "imsite.desk.apps.DeskConfig",
 ]
 
-# The API needs none of Django's page middlewares (they cost more than a page of history); pages_only
-# wraps each so that requests under /api/v1 pass by.
-MIDDLEWARE = [
-    "imsite.core.middleware.RequestId",
+# The API needs none of Django's page middlewares (they cost more than a page of history): Pages holds
+# them all, in this order, and requests under /api/v1 pass it by.
+MIDDLEWARE = ["imsite.core.middleware.RequestId", "imsite.core.middleware.Pages"]
+IM_PAGE_MIDDLEWARE = [
     "imsite.desk.headers.Headers",
-    "imsite.core.middleware.security",
-    "imsite.core.middleware.static_files",
-    "imsite.core.middleware.sessions",
-    "imsite.core.middleware.common",
-    "imsite.core.middleware.csrf",
-    "imsite.core.middleware.authentication",
-    "imsite.core.middleware.one_time_codes",
-    "imsite.core.middleware.flashes",
-    "imsite.core.middleware.clickjacking",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 SILENCED_SYSTEM_CHECKS = [
-    # Django looks for middlewares by their own names and does not see them in their wraps.
+    # Django looks for middlewares in MIDDLEWARE and does not see them in there.
     "admin.E408",
     "admin.E409",
     "admin.E410",
