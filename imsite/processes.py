@@ -1,6 +1,7 @@
 """Children of the supervisor: each in its own process group, started again when it ends, never orphaned."""
 
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -18,6 +19,12 @@ HEALTHY = 10.0
 _PR_SET_PDEATHSIG = 1
 # Loaded here: between fork and exec nothing may be imported.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def settle() -> None:
+    """Leave what is loaded by now out of garbage collection: it stays for as long as the process."""
+    gc.collect()
+    gc.freeze()
 
 
 def die_with_parent(signum: int) -> None:

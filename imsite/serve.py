@@ -17,6 +17,7 @@ from django.conf import settings
 from django.urls import get_resolver
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from imsite import processes
 from imsite.core import leaving
 from imsite.core.errors import Code
 
@@ -141,6 +142,7 @@ def warm_up() -> None:
     """Import all that a request will need; nothing of it may touch the database yet."""
     django.setup()
     get_resolver().url_patterns  # noqa: B018 - reading it imports every door
+    processes.settle()
 
 
 def serve_uvicorn(listener: socket.socket | None) -> None:

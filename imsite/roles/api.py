@@ -38,6 +38,7 @@ def load() -> App:
         sys.exit(1)
     application = get_wsgi_application()
     get_resolver().url_patterns  # noqa: B018 - reading it imports every door
+    processes.settle()
     return Front(application)
 
 
