@@ -154,7 +154,7 @@ def _array(column: Sequence[Any]) -> str:
         joined = "\0".join(column)
         if joined.count("\0") == len(column) - 1:
             texts = _escaped(joined).replace("\0", '","')
-            return f'{{{{"{texts}"}}}}'
+            return f'{{"{texts}"}}'
     return f"{{{','.join([_literal(value) for value in column])}}}"
 
 
