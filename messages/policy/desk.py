@@ -57,7 +57,7 @@ def _sighting(draft: Draft, rule: Rule, text: str) -> flood.Sighting:
         rule_id=rule.id,
         whose=draft.sender_id if rule.counted == "sender" else 0,
         text=text,
-        id=f"{draft.conversation_id}:{draft.sender_id}:{draft.client_id.hex}",
+        id=f"{draft.conversation_id}:{draft.sender_id}:{draft.client_id}",
         times=rule.times,
         seconds=rule.seconds,
     )

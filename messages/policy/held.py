@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import orjson
 
@@ -37,7 +36,7 @@ class HeldBack(AppError):
 
 def key(draft: Draft) -> Key:
     """Return what makes a send one."""
-    return (draft.conversation_id, draft.sender_id, draft.client_id.hex)
+    return (draft.conversation_id, draft.sender_id, draft.client_id)
 
 
 def known(drafts: Sequence[Draft]) -> dict[Key, tuple[AppError, bytes]]:
@@ -47,7 +46,7 @@ def known(drafts: Sequence[Draft]) -> dict[Key, tuple[AppError, bytes]]:
         client_id__in={each.client_id for each in drafts},
     ).defer("message")
     return {
-        (each.conversation_id, each.sender_id, each.client_id.hex): (
+        (each.conversation_id, each.sender_id, str(each.client_id)): (
             _answer(each),
             bytes(each.digest),
         )
@@ -102,7 +101,7 @@ def draft_of(held: Held) -> Draft:
     return Draft(
         conversation_id=held.conversation_id,
         sender_id=held.sender_id,
-        client_id=UUID(str(held.client_id)),
+        client_id=str(held.client_id),
         digest=bytes(held.digest),
         **said,
     )
