@@ -221,13 +221,16 @@ def peers(user_id: int) -> list[tuple[int, int]]:
 
 
 def touch(pairs: list[tuple[int, int]], *, stamp: int) -> None:
-    """Say that the heads of these (conversation, user) changed by what lies outside them."""
+    """Say that the heads of these (conversation, user) changed by what lies outside them.
+
+    Locked in the order of their ids, as a group of sends does: else two would wait for each other.
+    """
     listed, params = rows.values(sorted(pairs))
     rows.execute(
         f"""WITH want(conversation_id, user_id) AS ({listed}), seat AS (
  SELECT m.id FROM want JOIN conversations_membership m
    ON m.user_id = want.user_id AND m.conversation_id = want.conversation_id
- ORDER BY m.conversation_id {stamps.lock_sql()})
+ ORDER BY m.id {stamps.lock_sql()})
 UPDATE conversations_membership SET version = version + 1, stamp = %s
  WHERE id IN (SELECT id FROM seat)""",
         [*params, stamp],

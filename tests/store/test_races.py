@@ -9,7 +9,9 @@ from functools import partial
 from django.db import connections, transaction
 
 from conversations import access, headview, markers, members, opening
+from conversations.models import Membership
 from imsite.core import clock
+from messages import drafts, log
 from tests.cast import PASSWORD, Person, talk_of
 
 ROUNDS = 25
@@ -52,6 +54,36 @@ class Watcher:
             self.last = head["version"]
             kept = self.seen.setdefault(head["version"], head)
             assert kept == head, "one version with two contents"
+
+
+def test_a_name_changes_while_its_peers_send(alice, bob, carol):
+    talks = [
+        alice.post("conversations", {"kind": "direct", "user_id": each.id}) for each in (bob, carol)
+    ]
+    first, second = (talk["id"] for talk in talks)
+    # Of two rows the younger belongs to the older conversation, so that both orders are not one.
+    seat = Membership.objects.get(conversation_id=first, user_id=bob.id)
+    seat.delete()
+    seat.pk = None
+    seat.save(force_insert=True)
+
+    def rename() -> None:
+        for n in range(ROUNDS):
+            alice.post("accounts/me", {"display_name": f"Alice {n}"})
+
+    def send() -> None:
+        for _ in range(ROUNDS):
+            sent = [_draft(first, bob.id), _draft(second, carol.id)]
+            results = log.append_many(sent, now=clock.now())
+            assert [type(each) for each in results] == [log.Receipt] * 2
+
+    together(rename, send, send)
+
+
+def _draft(conversation_id: int, sender_id: int) -> drafts.Draft:
+    return drafts.parse(
+        conversation_id, sender_id, {"client_id": str(uuid.uuid4()), "text": "hello"}
+    )
 
 
 def test_a_marker_moves_while_roles_change(alice, bob, carol):
