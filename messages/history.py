@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import NamedTuple
 
-from imsite.core import rows
+from imsite.core import rows, stamps
 from imsite.core.errors import NotFound
 from messages import wire
 from messages.kinds import CHANGES
@@ -91,9 +91,47 @@ class Ask:
     around: int | None = None
 
 
-def page(user_id: int, conversation_id: int, ask: Ask) -> Page:
-    """Return a page."""
-    return _page(readable(user_id, conversation_id), ask)
+def page(user_id: int, conversation_id: int, ask: Ask) -> bytes:
+    """Return a page as rendered JSON."""
+    if ask.chat or ask.around is not None:
+        return _page(readable(user_id, conversation_id), ask)
+    forward = ask.after is not None
+    place = ask.after if forward else ask.before
+    found = rows.fetch(
+        _page_sql(rows.vendor(), forward),
+        [user_id, conversation_id, _SEQ if place is None else place, ask.limit],
+    )
+    if not found:
+        raise NotFound
+    window = _window(conversation_id, found[0][:-1])
+    return _render(window, [found[0][-1] or ""], *_span(window, ask))
+
+
+@cache
+def _page_sql(vendor: str, forward: bool) -> str:
+    """Return SQL for a window and the range in it that `_span` tells: one question, one snapshot."""
+    least, greatest = stamps.least, stamps.greatest
+    if forward:
+        low = least(greatest("a.place", "w.floor"), "w.head_seq")
+        high = least("w.head_seq", f"{low} + a.size")
+    else:
+        high = greatest(least("w.head_seq", "a.place - 1"), "w.floor")
+        low = greatest("w.floor", f"{high} - a.size")
+    start = f"(w.id << {SEQ_BITS})"
+    ranged = f"""SELECT e.wire FROM {_TABLE} e
+ WHERE e.id > {start} + {low} AND e.id <= {start} + {high} ORDER BY e.id"""
+    window = _WINDOW.format(test="= %s").replace(
+        "SELECT ", f"SELECT c.id, {_floor()} AS floor, ", 1
+    )
+    number = rows.cast("bigint")
+    return f"""WITH w AS ({window}), a(place, size) AS (SELECT %s{number}, %s{number})
+ SELECT w.kind, w.head_seq, w.floor_seq, w.history, w.visible_from, w.role,
+  ({rows.joined(ranged, "wire")}) FROM w CROSS JOIN a"""
+
+
+def _floor() -> str:
+    window = "CASE WHEN c.history = 'all' THEN 0 ELSE m.visible_from - 1 END"
+    return stamps.greatest("c.floor_seq", window)
 
 
 def page_at(user_id: int, conversation_id: int, *, moment: datetime, ask: Ask) -> Page:

@@ -64,6 +64,11 @@ def greatest(*terms: str) -> str:
     return f"{'max' if is_sqlite() else 'greatest'}({', '.join(terms)})"
 
 
+def least(*terms: str) -> str:
+    """Return SQL for the smallest of `terms`."""
+    return f"{'min' if is_sqlite() else 'least'}({', '.join(terms)})"
+
+
 def share_sql() -> str:
     """Return the SQL that keeps the rows read from changing, as `lock_sql` does, but for many."""
     return "" if is_sqlite() else " FOR SHARE"
