@@ -2,14 +2,16 @@
 
     python -m bench [SCENARIO ...] [--engine sqlite|postgresql] [--seconds N] [--rounds N] [--json FILE]
 
-Three processes take part: the server under test (`bench.app`, served as `make run` serves), a
-seeding process on the same database (`bench.seed`), and this one, which makes the load. The data
-folder, the database and a valkey are made for the run and removed after it. Contestants take turns,
-round by round; the table shows medians of the rounds and ratios of medians. CPU is user and system
-time of the server process for each request.
+On SQLite the server is one process, as `make run` starts it. With `--engine postgresql` the roles
+are apart as operators start them, `python -m imsite.roles api` for HTTP and the ws role for sockets,
+on a database of its own in a PostgreSQL from the wheel, or in the one at IM_TEST_DATABASE_URL; groups,
+sockets and conversations are then as many as its bars ask for. IM_API_WORKERS and IM_API_THREADS are
+handed on. Beside the server there are a seeding process on the same database (`bench.seed`), and
+this one, which makes the load; all of it is made for the run and removed after it.
 
-With `--engine postgresql` the database is one of its own in a PostgreSQL from the wheel, or in the
-one at IM_TEST_DATABASE_URL; groups, sockets and conversations are then as many as its bars ask for.
+Contestants take turns, round by round; the table shows medians of the rounds and ratios of medians.
+CPU is user and system time for each request: of the server (all processes of its roles), and in the
+last column of PostgreSQL, valkey and the load generator too.
 """
 
 import argparse
@@ -74,7 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=1.0, help="how long a round lasts (1)")
     parser.add_argument("--rounds", type=int, default=5, help="how many rounds (5)")
     parser.add_argument(
-        "--entries", type=int, help="length of the log of `pages` (50,000; 200,000)"
+        "--entries", type=int, help="length of the log of `pages` (50,000; 1,000,000)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a bar is missed")
@@ -82,7 +84,7 @@ def _arguments() -> argparse.Namespace:
     if unknown := [name for name in asked.scenarios if name not in SCENARIOS | EXTRA]:
         parser.error(f"no scenario {', '.join(unknown)}; there are: {told}")
     asked.scenarios = asked.scenarios or list(SCENARIOS)
-    asked.entries = asked.entries or (50_000 if asked.engine == "sqlite" else 200_000)
+    asked.entries = asked.entries or (50_000 if asked.engine == "sqlite" else 1_000_000)
     return asked
 
 

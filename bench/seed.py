@@ -128,6 +128,32 @@ def say(places: list[tuple[int, int]], count: int = 1) -> None:
             raise failed[0]
 
 
+@transaction.atomic
+def lengthen(conversation_id: int, length: int) -> None:
+    """Repeat what was said in a conversation until its log is so long; the copies are not searchable.
+
+    Through the domain a million entries would take minutes.
+    """
+    talk = Conversation.objects.select_for_update().get(pk=conversation_id)
+    said, low = talk.head_seq, packed(conversation_id, 0)
+    while (head := talk.head_seq) < length:
+        count = min(head, length - head)
+        # An item begins with its seq and ordinal, which are alike where everything counts.
+        rows.execute(
+            f"""INSERT INTO {_ENTRY} (id, conversation_id, sender_id, client_id, kind, ordinal,
+  created_at, wire, digest)
+ SELECT id + %s, conversation_id, sender_id, gen_random_uuid(), kind, ordinal + %s, created_at,
+  regexp_replace(wire, '"seq":\\d+,"ordinal":\\d+',
+   format('"seq":%%s,"ordinal":%%s', id - %s + %s, ordinal + %s)), digest
+ FROM {_ENTRY} WHERE id > %s AND id <= %s""",
+            [head, head, low, head, head, low, low + count],
+        )
+        talk.head_seq = talk.head_ordinal = head + count
+    if talk.head_seq > said:
+        talk.stamp = stamps.take()
+        talk.save(update_fields=["head_seq", "head_ordinal", "stamp"])
+
+
 def _draft(conversation_id: int, sender_id: int) -> drafts.Draft:
     message = {"client_id": str(uuid4()), "text": next(_texts)}
     return drafts.parse(conversation_id, sender_id, message)
@@ -222,6 +248,7 @@ _ASKED: dict[str, Callable[..., Any]] = {
         about,
         groups,
         large_group,
+        lengthen,
         people,
         raw_commits,
         raw_pages,

@@ -15,9 +15,8 @@ from bench.scenarios.sockets import open_all
 from bench.stage import Maker, Stage
 
 _SENDERS = 8
-# Sends a second of the storm, and how many times `--seconds` it lasts.
+# Sends a second of the storm.
 _STORM = 100
-_LASTS = 10
 # Seconds between sends at rest: more than the 100 ms for which a socket merges.
 _REST = 0.15
 _PATIENCE = 10.0
@@ -81,7 +80,7 @@ async def pings(stage: Stage) -> None:
     [talk] = stage.rig.seed("groups", seats=[[user_id for user_id, _ in people]])
     makers = stage.senders(people[:_SENDERS], [[talk]] * _SENDERS)
     ears = Ears(talk)
-    alone = await _storm(stage, makers)
+    alone = await _storm(stage, makers, lasts=10)
     links = await open_all(stage.rig.ws_port, people[_SENDERS:], ears.hear)
     ears.watch(links)
     try:
@@ -94,9 +93,9 @@ async def pings(stage: Stage) -> None:
             link.close()
 
 
-async def _storm(stage: Stage, makers: list[Maker]) -> Sample:
+async def _storm(stage: Stage, makers: list[Maker], *, lasts: float) -> Sample:
     steady = Steady(stage.rig.port, makers, _STORM)
-    return await measure(steady, _LASTS * stage.seconds, stage.rig.cpu)
+    return await measure(steady, lasts * stage.seconds, stage.rig.cpu)
 
 
 async def _at_rest(stage: Stage, ears: Ears, make: Maker) -> None:
@@ -167,7 +166,7 @@ async def _raw(stage: Stage, times: int) -> tuple[float, float]:
 async def _in_a_storm(stage: Stage, ears: Ears, makers: list[Maker], alone: Sample) -> None:
     ears.times.clear()
     start = time.perf_counter()
-    found = await _storm(stage, makers)
+    found = await _storm(stage, makers, lasts=30 if stage.is_large else 10)
     took = time.perf_counter() - start
     link = await connect(stage.rig.port)
     ears.want(max(ears.seqs.values()) + 1)
