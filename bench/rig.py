@@ -182,7 +182,8 @@ def _accepts(family: socket.AddressFamily, address: Any) -> bool:
 
 
 def _wait_for(ready: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
+    # A server takes three seconds, or a minute on a machine that is busy with other work.
+    deadline = time.monotonic() + 120
     while not ready():
         if time.monotonic() > deadline:
             raise Broken(f"{what} does not come up")
