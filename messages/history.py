@@ -91,8 +91,8 @@ class Ask:
     around: int | None = None
 
 
-def page(user_id: int, conversation_id: int, ask: Ask) -> bytes:
-    """Return a page as rendered JSON."""
+def page(user_id: int, conversation_id: int, ask: Ask) -> Page:
+    """Return a page."""
     if ask.chat or ask.around is not None:
         return _page(readable(user_id, conversation_id), ask)
     forward = ask.after is not None
@@ -104,7 +104,7 @@ def page(user_id: int, conversation_id: int, ask: Ask) -> bytes:
     if not found:
         raise NotFound
     window = _window(conversation_id, found[0][:-1])
-    return _render(window, [found[0][-1] or ""], *_span(window, ask))
+    return _one(window, [found[0][-1] or ""], *_span(window, ask))
 
 
 @cache
