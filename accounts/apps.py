@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from imsite.core import limits
+from imsite.core import chores, limits
 
 
 class AccountsConfig(AppConfig):
@@ -11,5 +11,8 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        """Refuse to start with a rate limit that cannot be read."""
+        """Refuse to start with a rate limit that cannot be read; have old devices forgotten."""
+        from accounts import housekeeping
+
         limits.check()
+        chores.register(housekeeping.CHORE)

@@ -1,28 +1,57 @@
 """Forgets what serves nobody any more: tickets past their time, devices long gone."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import Q, QuerySet
 
+from accounts import tickets
 from accounts.models import Device, Ticket
+from imsite.core.chores import Chore, Done
+from imsite.core.pace import Pace
 
 # Days that an ended device stays to be seen in the admin and the export.
 KEEP_DAYS = 30
-# Rows deleted at once: on SQLite every sender waits meanwhile.
-BATCH = 500
+# A survey tells how many there are up to here; more are as many as here.
+_MOST = 100_000
 
 
-def sweep(*, now: datetime) -> int:
-    """Delete expired tickets, and devices ended or idle so long that none of their tokens can live.
+def tidy(now: datetime, pace: Pace) -> Done:
+    """Delete tickets past their time, and devices ended or idle so long that none of their tokens lives.
 
-    Return how many devices went. Running it twice, or in two places, does no harm.
+    Running it twice, or in two places, does no harm.
     """
-    Ticket.objects.filter(expires_at__lt=now).delete()
+    done = Done()
+    for kind, stale in (("tickets", _tickets(now)), ("devices", _devices(now))):
+        while batch := list(stale.values_list("pk", flat=True)[: pace.size]):
+            if pace.is_over:
+                done.left = True
+                return done
+            with pace.turn(), transaction.atomic():
+                stale.model._default_manager.filter(pk__in=batch).delete()
+            done.count(kind, len(batch))
+    return done
+
+
+def survey(now: datetime) -> dict[str, int | str]:
+    """Tell how many would go."""
+    return {
+        "tickets": _tickets(now)[:_MOST].count(),
+        "devices": _devices(now)[:_MOST].count(),
+    }
+
+
+def _tickets(now: datetime) -> QuerySet[Any]:
+    # Those that would live for long were given out by a clock that was wrong.
+    late = now + tickets.LONGEST
+    return Ticket.objects.filter(Q(expires_at__lt=now) | Q(expires_at__gt=late)).order_by("pk")
+
+
+def _devices(now: datetime) -> QuerySet[Any]:
     limit = now - timedelta(days=settings.IM_REFRESH_DAYS + KEEP_DAYS)
-    stale = Device.objects.filter(Q(ended_at__lt=limit) | Q(last_seen_at__lt=limit)).order_by("pk")
-    gone = 0
-    while batch := list(stale.values_list("pk", flat=True)[:BATCH]):
-        Device.objects.filter(pk__in=batch).delete()
-        gone += len(batch)
-    return gone
+    return Device.objects.filter(Q(ended_at__lt=limit) | Q(last_seen_at__lt=limit)).order_by("pk")
+
+
+CHORE = Chore(name="devices", run=tidy, survey=survey)

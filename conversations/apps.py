@@ -9,8 +9,10 @@ class ConversationsConfig(AppConfig):
     name = "conversations"
 
     def ready(self) -> None:
-        """Follow what people do to their accounts."""
+        """Follow what people do to their accounts; have vain requests forgotten."""
         from accounts import following
-        from conversations import people  # after the models are there
+        from conversations import members, people  # after the models are there
+        from imsite.core import chores
 
         following.register(people)
+        chores.register(members.CHORE)

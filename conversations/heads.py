@@ -33,6 +33,7 @@ class Head:
     preview_seq: int
     floor_seq: int
     floor_ordinal: int
+    backlog_seq: int
     parted_seq: int
     uncounted_seq: int
     marked_day: int
@@ -53,13 +54,17 @@ class Head:
 
     def floor_for(self, visible_from: int) -> int:
         """Return the seq up to which a member with this window reads nothing."""
-        return max(self.floor_seq, 0 if self.history == "all" else visible_from - 1)
+        return max(self.floor_seq, self.closed_for(visible_from))
+
+    def closed_for(self, visible_from: int) -> int:
+        """Return the seq up to which a member with this window never read anything."""
+        return 0 if self.history == "all" else visible_from - 1
 
 
 _IN_MEMORY = ("last_at", "preview", "is_unlooked")
 _COLUMNS = [name for name in Head.__slots__ if name not in _IN_MEMORY]
 _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
-_LOCK = f"SELECT {_QUOTED} FROM {TABLE} WHERE {{}} ORDER BY id"
+_SELECT = f"SELECT {_QUOTED} FROM {TABLE} WHERE {{}} ORDER BY id"
 
 _SAVED = {
     "head_seq": "{v}",
@@ -75,6 +80,17 @@ _SAVED = {
     "stamp": "{v}",
 }
 
+_SEEN = {"version": "{v}", "stamp": "coalesce({v}, stamp)"}
+_FLOOR = {
+    "shown_floor_seq": "coalesce(shown_floor_seq, {v})",
+    "floor_seq": "{v}",
+    "floor_ordinal": "{v}",
+    "preview_seq": "{v}",
+    "preview": "coalesce({v}, preview)",
+    **_SEEN,
+}
+_BACKLOG = {"backlog_seq": "{v}", **_SEEN}
+
 
 def lock(ids: Collection[int]) -> dict[int, Head]:
     """Lock these conversations in the order of their ids and return those that exist."""
@@ -83,13 +99,24 @@ def lock(ids: Collection[int]) -> dict[int, Head]:
 
 def locking(ids: Collection[int]) -> rows.Question:
     """Return what locks these conversations, to be asked together with other questions."""
+    sql, params = looking(ids)
+    return sql + stamps.lock_sql(), params
+
+
+def looking(ids: Collection[int]) -> rows.Question:
+    """Return what reads these conversations without a lock."""
     these, params = rows.among("id", sorted(set(ids)))
-    return _LOCK.format(these) + stamps.lock_sql(), params
+    return _SELECT.format(these), params
 
 
 def locked(found: Iterable[tuple[Any, ...]]) -> dict[int, Head]:
     """Return the heads in the answer to `locking`."""
     return {row[0]: _head(row) for row in found}
+
+
+def look(ids: Collection[int]) -> dict[int, Head]:
+    """Return these conversations as they stand, for those who only want to tell."""
+    return locked(rows.fetch(*looking(ids)))
 
 
 def _head(row: tuple[Any, ...]) -> Head:
@@ -111,6 +138,35 @@ def save(heads: Iterable[Head], *, stamp: int) -> None:
             head.is_unlooked = True
     rows.update(TABLE, _SAVED, table_rows)
     rows.insert(Unlooked._meta.db_table, ("conversation_id",), unlooked, skip=True)
+
+
+def raise_floors(raised: Iterable[tuple[Head, int, int]], *, stamp: int) -> None:
+    """Write the new floors (head, seq, ordinal) of locked heads; a preview from below is forgotten.
+
+    Whoever was in a dissolved one goes on seeing it as it ended: its version stays.
+    """
+    table_rows = []
+    for head, seq, ordinal in sorted(raised, key=lambda each: each[0].id):
+        bare = head.preview_seq <= seq
+        shown = head.floor_seq if head.dissolved_at else None
+        preview = (0, "null") if bare else (head.preview_seq, None)
+        head.floor_seq, head.floor_ordinal, head.preview_seq = seq, ordinal, preview[0]
+        table_rows.append((shown, seq, ordinal, *preview, *_next(head, stamp), head.id))
+    rows.update(TABLE, _FLOOR, table_rows)
+
+
+def raise_backlogs(raised: Iterable[tuple[Head, int]], *, stamp: int) -> None:
+    """Write up to which seq the logs of locked heads are older than the offline window."""
+    ordered = sorted(raised, key=lambda each: each[0].id)
+    rows.update(TABLE, _BACKLOG, [(seq, *_next(head, stamp), head.id) for head, seq in ordered])
+
+
+def _next(head: Head, stamp: int) -> tuple[int, int | None]:
+    """Return version and stamp of a head that reads differently, unless nobody reads it any more."""
+    if head.dissolved_at:
+        return head.version, None
+    head.version += 1
+    return head.version, stamp
 
 
 def _row(head: Head, stamp: int) -> list[Any]:

@@ -16,7 +16,7 @@ from imsite.core import rows, stamps
 NAMES = (
     "id", "kind", "title", "avatar_media_id", "member_count", "created_at", "version",
     "head_seq", "floor_seq", "backlog_seq", "preview_seq", "preview", "announcement", "mute_all",
-    "join", "history", "retention_days", "dissolved_at",
+    "join", "history", "retention_days", "dissolved_at", "shown_floor_seq",
     "role", "state", "joined_at", "visible_from", "left_seq", "left_floor_seq", "read_seq",
     "muted_until", "notify", "pinned", "hidden", "nickname", "own_version",
     "peer_id", "peer_name", "peer_avatar", "peer_read_seq", "unread", "mentions",
@@ -25,7 +25,7 @@ _COLUMNS = """
  c.id, c.kind, c.title, c.avatar_media_id, c.member_count, c.created_at, c.version,
  c.head_seq, c.floor_seq, c.backlog_seq, c.preview_seq, c.preview, c.announcement,
  (c.mute_all OR c.frozen_at IS NOT NULL),
- c."join", c.history, c.retention_days, c.dissolved_at,
+ c."join", c.history, c.retention_days, c.dissolved_at, c.shown_floor_seq,
  m.role, m.state, m.joined_at, m.visible_from, m.left_seq, m.left_floor_seq, m.read_seq,
  m.muted_until, m.notify, m.pinned, m.hidden, m.nickname, m.version,
  u.id, u.display_name, u.avatar_media_id, p.read_seq"""
@@ -138,6 +138,13 @@ def _floor(seen: dict[str, Any]) -> int:
     return int(max(seen["floor_seq"], _visible_from(seen) - 1))
 
 
+def _floor_at_end(seen: dict[str, Any]) -> int:
+    """Return the floor of a dissolved conversation as it stood; what is purged since shows nowhere."""
+    if seen["shown_floor_seq"] is None:
+        return _floor(seen)
+    return int(max(seen["shown_floor_seq"], _visible_from(seen) - 1))
+
+
 def _visible_from(seen: dict[str, Any]) -> int:
     return 1 if seen["history"] == "all" else int(seen["visible_from"])
 
@@ -191,7 +198,7 @@ def _ended(seen: dict[str, Any]) -> dict[str, Any]:
         found = {
             "version": seen["version"] + seen["own_version"],
             "last_seq": seen["head_seq"],
-            "floor_seq": _floor(seen),
+            "floor_seq": _floor_at_end(seen),
             "state": "dissolved",
         }
     else:

@@ -29,8 +29,8 @@ class Log(Protocol):
     def append_notices(self, head: Head, notices: Sequence[Notice], *, now: datetime) -> None:
         """Append to the log of a locked head and advance it in memory; heads.save keeps it."""
 
-    def ordinal_at(self, conversation_id: int, seq: int) -> int:
-        """Return how many countable entries there are up to `seq`, an entry that exists."""
+    def ordinal_at(self, conversation_id: int, seq: int) -> int | None:
+        """Return how many countable entries there are up to `seq`; None if it was purged."""
 
     def own_seqs(
         self, conversation_id: int, user_id: int, *, after: int, to: int | None = None

@@ -32,7 +32,13 @@ def _ordinal(conversation: Any, seq: int) -> int:
         return int(conversation.head_ordinal)
     if seq <= conversation.floor_seq:
         return int(conversation.floor_ordinal)
-    return logbook.the_log().ordinal_at(conversation.id, seq)
+    found = logbook.the_log().ordinal_at(conversation.id, seq)
+    if found is None:
+        # The floor rose over it since the conversation was looked at.
+        return int(
+            Conversation.objects.values_list("floor_ordinal", flat=True).get(pk=conversation.id)
+        )
+    return found
 
 
 def _forward(seat: Membership, seq: int) -> None:
@@ -60,7 +66,7 @@ def _back(user_id: int, conversation_id: int, seq: int) -> None:
         target = min(seq, head.head_seq)
         if seat.state != "active":
             raise NotFound
-        _note_own(user_id, conversation_id, after=target)
+        _note_own(user_id, conversation_id, after=max(target, head.floor_seq))
         stamp = stamps.take()
         seat.rewound_seq = max(seat.rewound_seq, seat.read_seq, target)
         seat.read_seq, seat.read_ordinal = target, _ordinal(head, target)

@@ -6,13 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts import profiles
 from conversations import pings
 from conversations.access import Act, acting, notify_in, refuse_frozen
 from conversations.models import Conversation, JoinRequest, Membership
 from imsite.core import rows, stamps
+from imsite.core.chores import Chore, Done
 from imsite.core.errors import Conflict, NotFound
+from imsite.core.pace import Pace
 
 
 class AlreadyMember(Conflict):
@@ -143,6 +146,23 @@ def decline(user_id: int, conversation_id: int, *, user_ids: list[int], now: dat
         asked.delete()
 
 
+def forget_requests(now: datetime, pace: Pace) -> Done:
+    """Delete the requests to be let into groups that were dissolved."""
+    done = Done()
+    while ids := list(_vain_requests().values_list("pk", flat=True)[: pace.size]):
+        if pace.is_over:
+            done.left = True
+            break
+        with pace.turn(), transaction.atomic():
+            JoinRequest.objects.filter(pk__in=ids).delete()
+        done.count("join requests", len(ids))
+    return done
+
+
+def _vain_requests() -> QuerySet[JoinRequest]:
+    return JoinRequest.objects.exclude(conversation__dissolved_at=None).order_by("pk")
+
+
 def leave_all(user_id: int, *, now: datetime) -> None:
     """End every membership in groups of an account that goes; what it owned passes on."""
     mine = Membership.objects.filter(user_id=user_id, state="active", conversation__kind="group")
@@ -235,3 +255,10 @@ UPDATE conversations_membership SET version = version + 1, stamp = %s
  WHERE id IN (SELECT id FROM seat)""",
         [*params, stamp],
     )
+
+
+CHORE = Chore(
+    name="requests",
+    run=forget_requests,
+    survey=lambda now: {"join requests": _vain_requests().count()},
+)

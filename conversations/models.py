@@ -72,6 +72,8 @@ class Conversation(models.Model):
     preview = models.TextField(default="null")
     floor_seq = models.BigIntegerField(default=0)
     floor_ordinal = models.BigIntegerField(default=0)
+    # Once dissolved, the floor as it stood then: those who were there go on seeing it.
+    shown_floor_seq = models.BigIntegerField(null=True, blank=True)
     # Entries up to here are older than the offline window.
     backlog_seq = models.BigIntegerField(default=0)
     # Offline members were looked at up to here.
@@ -86,6 +88,13 @@ class Conversation(models.Model):
     stamp = models.BigIntegerField(default=0)
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["id"],
+                condition=Q(retention_days__isnull=False),
+                name="conversation_retains",
+            ),
+        ]
         permissions = [
             ("mute_member", "Can mute members of a conversation and lift it"),
             ("freeze_conversation", "Can make a conversation read-only and let it go on"),
@@ -171,6 +180,23 @@ class Unlooked(models.Model):
 
     def __str__(self) -> str:
         return f"{self.conversation_id} is to be looked at"
+
+
+class ChoreRun(models.Model):
+    """How a chore (imsite.core.chores) last went; one row each."""
+
+    name = models.CharField(primary_key=True, max_length=40)
+    ended_at = models.DateTimeField()
+    # By when nothing was left that should have gone; null: never yet.
+    clear_at = models.DateTimeField(null=True)
+    # What went in the last run, by kind.
+    gone = models.JSONField(default=dict)
+    # The reading of the clock (imsite.core.caution) by which it ran, and since when one is doubted.
+    reading = models.JSONField()
+    doubt = models.JSONField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.ended_at}"
 
 
 class JoinRequest(models.Model):

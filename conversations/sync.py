@@ -21,6 +21,8 @@ from imsite.core import cursor, rows, stamps
 # Pairs a cursor may carry; more only means that a head comes twice.
 _SHOWN_TOP = 200
 _SITE = 3
+# How often a floor may rise while one request is being answered.
+_RISES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +184,32 @@ def _digest(value: Any) -> str:
     return blake2b(orjson.dumps(value), digest_size=12).hexdigest()
 
 
-def with_items(found: Changes, count: int) -> None:
+def with_items(user_id: int, found: Changes, count: int) -> None:
     """Give each active head its newest `count` items, as `GET …/messages?limit=` would."""
-    active = [head for head in found.items if head["state"] == "active"]
+    missing = _give_items(found.items, count)
+    for _ in range(_RISES):
+        if not missing:
+            break
+        # Their floors rose since the heads were looked at.
+        fresh = [headview.one(user_id, head["id"]) or head for head in missing]
+        for head, new in zip(missing, fresh, strict=True):
+            head.clear()
+            head.update(new)
+        missing = _give_items(missing, count)
+
+
+def _give_items(heads: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """Give these heads their items, and return those of which some are gone."""
+    active = [head for head in heads if head["state"] == "active"]
     windows = [(head["id"], head["floor_seq"], head["last_seq"]) for head in active]
     newest = logbook.the_log().newest(windows, count=count)
-    for head in found.items:
+    for head in heads:
         head["items"] = newest.get(head["id"], [])
+    return [
+        head
+        for head in active
+        if len(head["items"]) < min(count, head["last_seq"] - head["floor_seq"])
+    ]
 
 
 @cache

@@ -43,7 +43,7 @@ class Sync(Door):
         if etag in request.META.get("HTTP_IF_NONE_MATCH", ""):
             return self.marked(HttpResponseNotModified(), etag, found.quiet)
         if query.messages:
-            sync.with_items(found, query.messages)
+            sync.with_items(user_id, found, query.messages)
             reached = [(head["id"], head["last_seq"]) for head in found.items if head["items"]]
             presence.pulled(request.user.device_id, reached)
         if total is None:

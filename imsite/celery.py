@@ -45,11 +45,15 @@ app.conf.update(
     timezone="UTC",
     enable_utc=True,
     beat_schedule={
-        "forget old devices and tickets": {
-            "task": "accounts.tasks.sweep_devices",
-            "schedule": timedelta(hours=1),
-            # A bell that rang while nobody listened need not ring twice.
-            "options": {"expires": 3600},
+        # Without a time at which a bell expires: a worker whose clock is ahead would hear none. Those
+        # that rang while nobody listened find nothing left to do.
+        **{
+            f"chore: {name}": {
+                "task": "conversations.tasks.run_chore",
+                "schedule": timedelta(hours=1),
+                "kwargs": {"name": name},
+            }
+            for name in ("devices", "log", "requests")
         },
         "push what is owed": {
             "task": "push.tasks.push",
@@ -74,6 +78,7 @@ app.conf.update(
         "send letters, open cases, resume orders": {
             "task": "messages.tasks.tend_moderation",
             "schedule": timedelta(minutes=1),
+            # A bell that rang while nobody listened need not ring twice.
             "options": {"expires": 60},
         },
         "take a sample for the dashboard": {

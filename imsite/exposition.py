@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from conversations import looking
+from conversations import looking, upkeep
 from imsite.core import clock, metrics, rows, stamps
 from push import debts
 
@@ -46,6 +46,26 @@ class Asked(Collector):
         yield GaugeMetricFamily(
             "imsite_push_oldest_seconds", "Since when the oldest push that is due is owed.", oldest
         )
+        yield from _chores()
+
+
+def _chores() -> Iterator[GaugeMetricFamily]:
+    """Yield how long ago each chore left nothing undone: kept in the database, whoever ran it."""
+    lag = GaugeMetricFamily(
+        "imsite_chore_lag_seconds",
+        "For how long something may be here that should have gone.",
+        labels=["chore"],
+    )
+    doubted = GaugeMetricFamily(
+        "imsite_chore_clock_doubted",
+        "Whether the chore waits because the clock jumped.",
+        labels=["chore"],
+    )
+    for name, told in upkeep.standing(now=clock.now()).items():
+        # What never came to an end has no age: it is worse than any.
+        lag.add_metric([name], float("inf") if told["lag_seconds"] is None else told["lag_seconds"])
+        doubted.add_metric([name], float(told["doubted"]))
+    yield from (lag, doubted)
 
 
 @never_cache

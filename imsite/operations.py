@@ -15,7 +15,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
+from conversations import upkeep
 from imsite import greeting, prepare
+from imsite.core import clock
 
 log = logging.getLogger("imsite.operations")
 # Seconds that the store has to answer: longer than a busy one needs, shorter than a probe waits.
@@ -46,9 +48,16 @@ def readyz(request: HttpRequest) -> HttpResponse:
     }
     parts = {name: _outcome(name, check) for name, check in checks.items()}
     ready = all(outcome == "ok" for outcome in parts.values())
-    return JsonResponse(
-        {"status": "ok" if ready else "unavailable", "parts": parts}, status=200 if ready else 503
-    )
+    said = {"status": "ok" if ready else "unavailable", "parts": parts, "chores": _chores()}
+    return JsonResponse(said, status=200 if ready else 503)
+
+
+def _chores() -> dict[str, Any]:
+    """Tell how the chores went: to be read, no reason to send nobody here."""
+    try:
+        return upkeep.standing(now=clock.now())
+    except DatabaseError:
+        return {}
 
 
 def _outcome(name: str, check: Any) -> str:

@@ -220,6 +220,11 @@ IM_LIMIT = {
 
 # Days after which an unread message stops being offline backlog and is history.
 IM_OFFLINE_DAYS = env.int("IM_OFFLINE_DAYS", default=7)
+# Days after which messages are deleted for good, wherever they are; 0 keeps them. A group may keep its
+# own for a shorter time (retention_days), never for a longer one.
+IM_HISTORY_DAYS = env.int("IM_HISTORY_DAYS", default=0)
+if IM_OFFLINE_DAYS < 1 or IM_HISTORY_DAYS < 0:
+    raise ImproperlyConfigured("IM_OFFLINE_DAYS is at least 1, IM_HISTORY_DAYS at least 0")
 # Days for which what moderators recalled is kept sealed and can be put back; 0: it is gone at once.
 IM_UNDO_DAYS = env.int("IM_UNDO_DAYS", default=7)
 # Minutes for which a claimed case is its moderator's; short ones give it away while he reads.

@@ -13,7 +13,9 @@ class MessagesConfig(AppConfig):
         """Give conversations the log without their knowing it (docs/decisions, group notices)."""
         from accounts import following
         from conversations import logbook
-        from messages import ledger, people
+        from imsite.core import chores
+        from messages import ledger, people, retention
 
         logbook.register(ledger.Ledger())
         following.register(people)
+        chores.register(retention.CHORE)

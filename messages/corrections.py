@@ -15,7 +15,7 @@ from conversations.logbook import Notice
 from conversations.models import Mention, Uncounted
 from imsite.core import clock, rows, stamps
 from imsite.core.errors import AppError, Code, Conflict, Forbidden, InvalidRequest, NotFound
-from messages import flags, kinds, log, seals, search, wire
+from messages import flags, kinds, log, seals, search, windows, wire
 from messages.batch import Batch, insert_mentions, mention_rows, preview
 from messages.drafts import Edit
 from messages.ledger import append_event
@@ -109,8 +109,8 @@ def _load(user_id: int, conversation_id: int, seq: int, *, now: datetime) -> Tar
     place = log.places({(conversation_id, user_id)}).get((conversation_id, user_id))
     if head is None or head.dissolved_at or place is None:
         raise NotFound
-    if not head.floor_for(place.visible_from) < seq <= head.head_seq:
-        raise NotFound
+    closed = head.closed_for(place.visible_from)
+    windows.require(seq, closed=closed, floor=head.floor_seq, last=head.head_seq)
     [(text, created_at)] = rows.fetch(
         f"SELECT wire, created_at FROM {_ENTRY} WHERE id = %s",
         [packed(conversation_id, seq)],

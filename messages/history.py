@@ -1,23 +1,21 @@
 """Pages of a log: ranges of stored items that prove what they cover (design §5)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import NamedTuple
 
-from imsite.core import rows, stamps
-from imsite.core.errors import NotFound
-from messages import wire
+from imsite.core import rows
+from imsite.core.errors import Unavailable
+from messages import windows, wire
 from messages.kinds import CHANGES
 from messages.models import SEQ_BITS, packed
+from messages.windows import Window, readable_many
+from messages.windows import readable as readable
 
 _SEQ = (1 << SEQ_BITS) - 1
 _TABLE = "messagelog_entry"
-_WINDOW = """SELECT c.kind, c.head_seq, c.floor_seq, c.history, m.visible_from, m.role
- FROM conversations_membership m JOIN conversations_conversation c ON c.id = m.conversation_id
- WHERE m.user_id = %s AND m.conversation_id {test}
-   AND m.state = 'active' AND c.dissolved_at IS NULL"""
 _SHOWN = f"kind NOT IN ({', '.join(repr(name) for name in sorted(CHANGES))})"
 # Pages of several logs: items read at once, and bytes after which the rest is left for the next time.
 _AT_ONCE = 1_000
@@ -25,25 +23,22 @@ _ENOUGH = 8 * 2**20
 _RANGE = f"SELECT wire FROM {_TABLE} WHERE id > %s AND id <= %s ORDER BY id"
 
 
+# The floor beside what is shown: one snapshot tells whether rows were taken away from under a page.
+_CHAT = f"""SELECT c.floor_seq, e.id, e.wire FROM conversations_conversation c LEFT JOIN
+ (SELECT id, wire FROM {_TABLE} WHERE id > %s AND id <= %s AND {_SHOWN} ORDER BY id {{}} LIMIT %s) e
+ ON 1 = 1 WHERE c.id = %s"""
+# How often a floor may rise while one request is being answered.
+_RISES = 8
+
+
+class Risen(Exception):
+    """The floor rose between the look at the window and the look at the entries."""
+
+
 @cache
 def _range_sql(vendor: str) -> str:
     """Return SQL for a range as one row: each row fetched costs a thread the interpreter's lock."""
-    return rows.joined(_RANGE, "wire")
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What somebody may read of a conversation: floor_seq < seq <= last_seq."""
-
-    conversation_id: int
-    kind: str
-    last_seq: int
-    floor_seq: int
-    role: str
-
-    def holds(self, seq: int) -> bool:
-        """Say whether this entry may be read."""
-        return self.floor_seq < seq <= self.last_seq
+    return rows.joined(_RANGE, "wire", count=True)
 
 
 # A window and a range in it: low < seq <= high.
@@ -55,29 +50,6 @@ class Page(NamedTuple):
 
     body: bytes
     reached: dict[int, int]
-
-
-def _window(conversation_id: int, row: Sequence[object]) -> Window:
-    kind, head, floor, shown, visible_from, role = row
-    low = 0 if shown == "all" else int(visible_from) - 1  # type: ignore[call-overload]
-    return Window(conversation_id, str(kind), int(head), max(int(floor), low), str(role))  # type: ignore[call-overload]
-
-
-def readable(user_id: int, conversation_id: int) -> Window:
-    """Return what this user may read here, or NotFound."""
-    found = rows.fetch(_WINDOW.format(test="= %s"), [user_id, conversation_id])
-    if not found:
-        raise NotFound
-    return _window(conversation_id, found[0])
-
-
-def readable_many(user_id: int, conversation_ids: Sequence[int]) -> dict[int, Window]:
-    """Return what this user may read of these conversations; those he may not are left out."""
-    marks = ", ".join(["%s"] * len(conversation_ids))
-    sql = _WINDOW.format(test=f"IN ({marks})").replace("SELECT ", "SELECT c.id, ", 1)
-    return {
-        row[0]: _window(row[0], row[1:]) for row in rows.fetch(sql, [user_id, *conversation_ids])
-    }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,51 +66,38 @@ class Ask:
 def page(user_id: int, conversation_id: int, ask: Ask) -> Page:
     """Return a page."""
     if ask.chat or ask.around is not None:
-        return _page(readable(user_id, conversation_id), ask)
+        return _steady(lambda: _page(readable(user_id, conversation_id), ask))
     forward = ask.after is not None
     place = ask.after if forward else ask.before
-    found = rows.fetch(
-        _page_sql(rows.vendor(), forward),
-        [user_id, conversation_id, _SEQ if place is None else place, ask.limit],
+    window, items = windows.with_items(
+        user_id,
+        conversation_id,
+        forward=forward,
+        place=_SEQ if place is None else place,
+        size=ask.limit,
     )
-    if not found:
-        raise NotFound
-    window = _window(conversation_id, found[0][:-1])
-    return _one(window, [found[0][-1] or ""], *_span(window, ask))
+    return _one(window, [items], *_span(window, ask))
 
 
-@cache
-def _page_sql(vendor: str, forward: bool) -> str:
-    """Return SQL for a window and the range in it that `_span` tells: one question, one snapshot."""
-    least, greatest = stamps.least, stamps.greatest
-    if forward:
-        low = least(greatest("a.place", "w.floor"), "w.head_seq")
-        high = least("w.head_seq", f"{low} + a.size")
-    else:
-        high = greatest(least("w.head_seq", "a.place - 1"), "w.floor")
-        low = greatest("w.floor", f"{high} - a.size")
-    start = f"(w.id << {SEQ_BITS})"
-    ranged = f"""SELECT e.wire FROM {_TABLE} e
- WHERE e.id > {start} + {low} AND e.id <= {start} + {high} ORDER BY e.id"""
-    window = _WINDOW.format(test="= %s").replace(
-        "SELECT ", f"SELECT c.id, {_floor()} AS floor, ", 1
-    )
-    number = rows.cast("bigint")
-    return f"""WITH w AS ({window}), a(place, size) AS (SELECT %s{number}, %s{number})
- SELECT w.kind, w.head_seq, w.floor_seq, w.history, w.visible_from, w.role,
-  ({rows.joined(ranged, "wire")}) FROM w CROSS JOIN a"""
-
-
-def _floor() -> str:
-    window = "CASE WHEN c.history = 'all' THEN 0 ELSE m.visible_from - 1 END"
-    return stamps.greatest("c.floor_seq", window)
+def _steady(look: Callable[[], Page]) -> Page:
+    """Return what `look` finds, looked at anew when a floor rose in the middle of it."""
+    for _ in range(_RISES):
+        try:
+            return look()
+        except Risen:
+            continue
+    raise Unavailable(retry_after=1.0)
 
 
 def page_at(user_id: int, conversation_id: int, *, moment: datetime, ask: Ask) -> Page:
     """Return the page around the first item at or after a time; none later: the newest page."""
-    window = readable(user_id, conversation_id)
-    seq = _first_at(window, moment)
-    return _page(window, Ask(limit=ask.limit, chat=ask.chat, around=seq))
+
+    def look() -> Page:
+        window = readable(user_id, conversation_id)
+        seq = _first_at(window, moment)
+        return _page(window, Ask(limit=ask.limit, chat=ask.chat, around=seq))
+
+    return _steady(look)
 
 
 def pages(user_id: int, places: dict[int, int], *, limit: int) -> Page:
@@ -146,6 +105,10 @@ def pages(user_id: int, places: dict[int, int], *, limit: int) -> Page:
 
     Once the answer is very large, the pages that are left are empty and say `has_after`.
     """
+    return _steady(lambda: _pages(user_id, places, limit=limit))
+
+
+def _pages(user_id: int, places: dict[int, int], *, limit: int) -> Page:
     windows = readable_many(user_id, list(places))
     spans = [(windows[c], *_after(windows[c], places[c], limit)) for c in places if c in windows]
     bodies = dict.fromkeys(places, b"null")
@@ -156,6 +119,8 @@ def pages(user_id: int, places: dict[int, int], *, limit: int) -> Page:
         found = {} if full else ranges([(w.conversation_id, a, b) for w, a, b in portion])
         for window, low, high in portion:
             wires = found.get(window.conversation_id, [])
+            if len(wires) != high - low and not full:
+                raise Risen
             end = low if full else high
             body = _render(window, wires, low, end)
             bodies[window.conversation_id] = body
@@ -182,7 +147,10 @@ def _page(window: Window, ask: Ask) -> Page:
         return _chat_page(window, ask)
     low, high = _span(window, ask)
     span = [packed(window.conversation_id, low), packed(window.conversation_id, high)]
-    [(joined,)] = rows.fetch(_range_sql(rows.vendor()), span) if high > low else [("",)]
+    sql = _range_sql(rows.vendor())
+    [(joined, count)] = rows.fetch(sql, span) if high > low else [("", 0)]
+    if count != high - low:
+        raise Risen
     return _one(window, [joined], low, high)
 
 
@@ -249,20 +217,24 @@ Shown = list[tuple[int, str]]
 
 def _shown_after(window: Window, low: int, limit: int) -> tuple[Shown, int]:
     """Return up to `limit` shown items above `low`, and up to where the range is covered."""
-    cid = window.conversation_id
-    sql = f"SELECT id, wire FROM {_TABLE} WHERE id > %s AND id <= %s AND {_SHOWN} ORDER BY id LIMIT %s"
-    found = rows.fetch(sql, [packed(cid, low), packed(cid, window.last_seq), limit + 1])
+    found = _shown(window, low, window.last_seq, limit + 1, order="ASC")
     high = (found[limit][0] & _SEQ) - 1 if len(found) > limit else window.last_seq
-    return [(row[0], row[1]) for row in found[:limit]], max(high, low)
+    return found[:limit], max(high, low)
 
 
 def _shown_before(window: Window, high: int, limit: int) -> tuple[Shown, int]:
     """Return up to `limit` shown items up to `high`, and from where on the range is covered."""
-    cid = window.conversation_id
-    sql = f"SELECT id, wire FROM {_TABLE} WHERE id > %s AND id <= %s AND {_SHOWN} ORDER BY id DESC LIMIT %s"
-    found = rows.fetch(sql, [packed(cid, window.floor_seq), packed(cid, high), limit + 1])
+    found = _shown(window, window.floor_seq, high, limit + 1, order="DESC")
     low = found[limit][0] & _SEQ if len(found) > limit else window.floor_seq
-    return [(row[0], row[1]) for row in reversed(found[:limit])], min(low, high)
+    return found[:limit][::-1], min(low, high)
+
+
+def _shown(window: Window, low: int, high: int, count: int, *, order: str) -> Shown:
+    cid = window.conversation_id
+    found = rows.fetch(_CHAT.format(order), [packed(cid, low), packed(cid, high), count, cid])
+    if found[0][0] > window.floor_seq:
+        raise Risen
+    return sorted(((r[1], r[2]) for r in found if r[1] is not None), reverse=order == "DESC")
 
 
 def _first_at(window: Window, moment: datetime) -> int | None:
@@ -295,14 +267,14 @@ def ranges(wanted: Sequence[tuple[int, int, int]]) -> dict[int, list[str]]:
     return found
 
 
-def ordinal_at(conversation_id: int, seq: int) -> int:
-    """Return how many countable entries there are up to `seq`, which must exist (0: none)."""
+def ordinal_at(conversation_id: int, seq: int) -> int | None:
+    """Return how many countable entries there are up to `seq` (0: none), or None if it was purged."""
     if seq == 0:
         return 0
     found = rows.fetch(
         f"SELECT ordinal FROM {_TABLE} WHERE id = %s", [packed(conversation_id, seq)]
     )
-    return int(found[0][0])
+    return int(found[0][0]) if found else None
 
 
 def own_seqs(conversation_id: int, user_id: int, *, after: int, to: int | None = None) -> list[int]:

@@ -27,8 +27,8 @@ class Ledger:
             lambda: pings.heads_moved([(head.id, head.head_seq, head.parted_seq)])
         )
 
-    def ordinal_at(self, conversation_id: int, seq: int) -> int:
-        """Return how many countable entries there are up to `seq`."""
+    def ordinal_at(self, conversation_id: int, seq: int) -> int | None:
+        """Return how many countable entries there are up to `seq`; None if it was purged."""
         return history.ordinal_at(conversation_id, seq)
 
     def own_seqs(

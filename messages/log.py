@@ -13,7 +13,7 @@ from conversations import heads, pings
 from conversations.access import Muted, refuse_frozen
 from imsite.core import clock, rows, stamps
 from imsite.core.errors import AppError, Code, Forbidden, InvalidRequest, NotFound
-from messages import wire
+from messages import windows, wire
 from messages.batch import Batch, client_id_param
 from messages.drafts import Draft
 from messages.models import SEQ_BITS, Entry
@@ -155,10 +155,8 @@ class _Turn:
         check_may_write(head, place.role, place.muted_until, now=self.now)
         if head.pair in self.blocked:
             raise Blocked
-        if draft.reply_to is not None and not (
-            head.floor_for(place.visible_from) < draft.reply_to <= head.head_seq
-        ):
-            raise InvalidRequest.field("reply_to", "is not an item that you may read")
+        if draft.reply_to is not None:
+            check_reply(draft.reply_to, head, place.visible_from)
         check_mentions(draft.mentions, head, place.role, self.mentioned)
 
     def _append(
@@ -202,6 +200,15 @@ def check_may_write(
         raise Muted(data={"until": clock.wire(muted_until)})
     if head.mute_all and head.kind == "group" and role == "member":
         raise Muted(data={"until": None})
+
+
+def check_reply(seq: int, head: heads.Head, visible_from: int) -> None:
+    """Refuse a reply to what the sender may not read, or to what has expired."""
+    closed = head.closed_for(visible_from)
+    try:
+        windows.require(seq, closed=closed, floor=head.floor_seq, last=head.head_seq)
+    except NotFound:
+        raise InvalidRequest.field("reply_to", "is not an item that you may read") from None
 
 
 def check_mentions(mentions: Any, head: heads.Head, role: str, members: set[Pair]) -> None:

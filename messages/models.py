@@ -95,14 +95,47 @@ class DayMark(models.Model):
     seq = models.BigIntegerField()
     # The ordinal before that seq.
     ordinal = models.BigIntegerField()
+    # Whether the day may still be within the offline window: those to be looked at are few.
+    in_backlog = models.BooleanField(default=True, db_default=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["conversation_id", "day"], name="day_once"),
         ]
+        indexes = [
+            models.Index(fields=["day"], condition=Q(in_backlog=True), name="day_in_backlog"),
+            models.Index(fields=["day", "conversation_id"], name="day_of"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.conversation_id} {self.day}: {self.seq}"
+
+
+class Purge(models.Model):
+    """A conversation whose floor rose: rows up to it are still to go, whoever does it and when."""
+
+    conversation_id = models.BigIntegerField(primary_key=True)
+    # Up to here nothing is left of the content, and up to here nothing at all.
+    hollow_seq = models.BigIntegerField()
+    gone_seq = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id}: gone up to {self.gone_seq}"
+
+
+class Spared(models.Model):
+    """An entry below the floor that was left for the moderators, because a report of it is open."""
+
+    conversation_id = models.BigIntegerField()
+    seq = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["conversation_id", "seq"], name="spared_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id}:{self.seq}"
 
 
 class Reaction(models.Model):

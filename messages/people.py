@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from django.db.models import BigIntegerField, F, OuterRef, Subquery, Value
+from django.db.models.lookups import GreaterThan
 
-from conversations.models import Membership
+from conversations.models import Conversation, Membership
 from imsite.core import clock
-from messages.models import Entry, Reaction, Report
+from messages.models import SEQ_BITS, Entry, Reaction, Report
 from messages.policy import held
 
 
@@ -28,13 +30,25 @@ def _messages(user_id: int, places: Collection[int]) -> list[orjson.Fragment]:
     """Return the items, each with its conversation; a recalled one is the stub that is left of it."""
     sent = Entry.objects.filter(
         conversation_id__in=places, sender_id=user_id, client_id__isnull=False
-    ).order_by("pk")
+    )
+    # Typed, or Django would send it as an integer of 32 bits.
+    base = F("conversation_id") * Value(1 << SEQ_BITS, output_field=BigIntegerField())
+    seq = F("pk") - base
+    sent = sent.filter(GreaterThan(seq, _floor_seq())).order_by("pk")
     found = sent.values_list("conversation_id", "wire")
     return [orjson.Fragment(f'{{"conversation_id":{cid},{wire[1:]}') for cid, wire in found]
 
 
+def _floor_seq() -> Subquery:
+    """Return SQL for the floor of a row's conversation: what has expired is nobody's any more."""
+    here = Conversation.objects.filter(pk=OuterRef("conversation_id"))
+    return Subquery(here.values("floor_seq"))
+
+
 def _reactions(user_id: int, places: Collection[int]) -> list[dict[str, Any]]:
-    found = Reaction.objects.filter(conversation_id__in=places, user_id=user_id)
+    found = Reaction.objects.filter(
+        conversation_id__in=places, user_id=user_id, seq__gt=_floor_seq()
+    )
     given = found.order_by("pk").values("conversation_id", "seq", "emoji")
     return [dict(each) for each in given]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db import transaction
 
-from imsite.core.errors import Conflict, InvalidRequest, NotFound
-from messages import history, wire
+from imsite.core.errors import Conflict, InvalidRequest
+from messages import windows, wire
 from messages.kinds import KINDS
 from messages.models import Entry, Report, packed
 from messages.moderation import cases
@@ -26,8 +26,7 @@ def report(
     now: datetime,
 ) -> int:
     """Keep a report of a readable entry and return its id; the same person's second is the first."""
-    if not history.readable(caller_id, conversation_id).holds(seq):
-        raise NotFound
+    windows.readable(caller_id, conversation_id).require(seq)
     place = {"conversation_id": conversation_id, "seq": seq, "reporter_id": caller_id}
     if standing := Report.objects.filter(**place).first():
         return standing.pk
@@ -49,7 +48,7 @@ def _excerpt(conversation_id: int, seq: int) -> str:
     text = Entry.objects.filter(pk=key).values_list("wire", flat=True).first()
     if text is None:
         # Purged since the window was looked up.
-        raise NotFound
+        raise windows.Expired
     item = wire.decode(text)
     if not KINDS[item["kind"]].by_people:
         raise InvalidRequest.field("seq", "is not a message of a person")

@@ -67,6 +67,12 @@ def forget(entry_ids: Iterable[int]) -> None:
         )
 
 
+def forget_span(low: int, high: int) -> None:
+    """Take all entries with low < id <= high out of the index."""
+    key = _key()
+    rows.execute(f"DELETE FROM {_INDEX} WHERE {key} > %s AND {key} <= %s", [low, high])
+
+
 def containing(phrase: str) -> tuple[str, str] | None:
     """Return SQL for the entries `e` in which these words stand side by side, from the index `s`,
     and the parameter in it; None if there is no word in the phrase."""

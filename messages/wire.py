@@ -22,7 +22,7 @@ _WHEN_FULL = (
     "reactions",
     "pinned",
 )
-# What is left of a recalled item.
+# What is left of an item that was recalled, or has expired.
 _STUB = ("seq", "ordinal", "kind", "sender_id", "sent_at", "client_id")
 NAMED_REACTIONS = 100
 MAX_EMOJIS = 50
@@ -60,6 +60,12 @@ def recalled(item: Item, *, at: str, by: int) -> Item:
     """Return what is left of an item that was taken back: its place, no content."""
     stub = {key: item[key] for key in _STUB if key in item}
     return {**stub, "recalled_at": at, "recalled_by": by}
+
+
+def hollow(text: str) -> str:
+    """Return what may be left of an entry that has expired: its place, no content."""
+    item = decode(text)
+    return encode({key: item[key] for key in _STUB if key in item})
 
 
 def edited(item: Item, edit: Edit, *, at: str) -> Item:

@@ -70,6 +70,7 @@ pool_waits = Histogram(
 pool_refusals = Counter(
     "imsite_pool_refusals", "Calls refused because too many waited for a thread.", ["pool"]
 )
+expired = Counter("imsite_expired", "What was deleted because it was too old, by kind.", ["kind"])
 database_errors = Counter("imsite_database_errors", "Errors of the database by class.", ["error"])
 
 pushes = Histogram(

@@ -245,8 +245,9 @@ def vendor() -> str:
     return connection.vendor
 
 
-def joined(ordered: str, column: str) -> str:
-    """Return SQL that gives one text, the values of a column with commas between, for `ordered`."""
+def joined(ordered: str, column: str, *, count: bool = False) -> str:
+    """Return SQL for one row: the values of a column in `ordered`, commas between; and how many."""
     add = "group_concat" if stamps.is_sqlite() else "string_agg"
     # The inner order is the order of adding, on both: the inner rows come sorted from one scan.
-    return f"SELECT {add}({column}, ',') FROM ({ordered}) AS listed"
+    many = ", count(*)" if count else ""
+    return f"SELECT {add}({column}, ','){many} FROM ({ordered}) AS listed"

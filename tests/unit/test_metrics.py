@@ -223,5 +223,6 @@ def test_the_dashboard_and_the_page_know_every_metric():
     names = {each._name for each in vars(metrics).values() if isinstance(each, MetricWrapperBase)}
     names |= {"imsite_database_up", "imsite_horizon_lag", "imsite_push_unlooked"}
     names |= {"imsite_push_debts", "imsite_push_oldest_seconds"}
+    names |= {"imsite_chore_lag_seconds", "imsite_chore_clock_doubted"}
     assert len(names) > 15
     assert not {name for name in names if name not in dashboard or f"`{name}" not in page}

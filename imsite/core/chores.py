@@ -1,0 +1,47 @@
+"""What has to be done again and again because it grows older: each app registers its own at start-up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from imsite.core.pace import Pace
+
+
+@dataclass(slots=True)
+class Done:
+    """What a run took away, by kind, and whether something is left that should have gone."""
+
+    gone: dict[str, int] = field(default_factory=dict)
+    left: bool = False
+
+    def count(self, kind: str, number: int) -> None:
+        """Add to what went."""
+        if number:
+            self.gone[kind] = self.gone.get(kind, 0) + number
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chore:
+    """A kind of tidying: `run` does it, as often as one likes; `survey` only tells what it would do."""
+
+    name: str
+    run: Callable[[datetime, Pace], Done]
+    survey: Callable[[datetime], dict[str, int | str]]
+
+
+_chores: dict[str, Chore] = {}
+
+
+def register(chore: Chore) -> None:
+    """Add a chore."""
+    _chores[chore.name] = chore
+
+
+def named(name: str) -> Chore:
+    """Return the chore of this name."""
+    return _chores[name]
+
+
+def names() -> list[str]:
+    """Return the names of all chores."""
+    return sorted(_chores)

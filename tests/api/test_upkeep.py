@@ -1,0 +1,115 @@
+"""Chores from outside: the command, and what readyz and metrics tell of it."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from prometheus_client.parser import text_string_to_metric_families
+
+from accounts.models import Device, Ticket
+from conversations import tasks, upkeep
+from conversations.models import ChoreRun, JoinRequest
+from imsite.core import caution, clock
+from tests.aging import calendar, left
+from tests.cast import talk_of
+
+
+def expire(*args: str) -> str:
+    out = StringIO()
+    call_command("expire", *args, stdout=out, stderr=out)
+    return out.getvalue()
+
+
+def lags(client) -> dict[str, float]:
+    text = client.get("/metrics").content.decode()
+    families = {each.name: each for each in text_string_to_metric_families(text)}
+    found = families["imsite_chore_lag_seconds"].samples
+    return {each.labels["chore"]: each.value for each in found}
+
+
+def test_it_tells_first_and_does_it_then(alice, bob):
+    with calendar(alice, bob) as days:
+        days.go_on(-9)
+        talk = talk_of(alice, bob, retention_days=1)
+        last = [talk.say(alice)["seq"] for _ in range(3)][-1]
+        days.go_on(9)
+        told = expire("log", "--dry-run")
+        assert "conversations" in told and "entries" in told
+        assert bob.head(talk.id)["floor_seq"] == 0
+        assert "entries" in expire("log")
+        assert bob.head(talk.id)["floor_seq"] == last
+        assert left(talk.id)["entries"] == []
+        assert expire("log", "--dry-run").endswith("nothing\n")
+
+
+def test_a_process_whose_clock_runs_ahead_deletes_nothing(valkey, alice, bob):
+    talk = talk_of(alice, bob, retention_days=1)
+    with calendar(alice, bob) as days:
+        talk.say(alice)
+        days.go_on(8)
+        expire("log", "--trust-clock")
+        assert bob.head(talk.id)["floor_seq"] == 0
+        days.expire()
+        assert bob.head(talk.id)["floor_seq"] > 0
+
+
+def test_an_unknown_chore_is_refused():
+    with pytest.raises(CommandError):
+        expire("dishes")
+
+
+def test_what_ran_is_told(client, alice):
+    ChoreRun.objects.all().delete()
+    assert set(lags(client).values()) == {float("inf")}
+    expire()
+    assert set(lags(client)) >= {"devices", "log", "requests"}
+    assert all(0 <= lag < 60 for lag in lags(client).values())
+    chores = client.get("/readyz").json()["chores"]
+    assert chores["log"]["lag_seconds"] < 60 and not chores["log"]["doubted"]
+
+
+def test_what_is_left_keeps_the_lag(client, alice):
+    expire("devices")
+    ChoreRun.objects.filter(pk="devices").update(clear_at=clock.now() - timedelta(hours=5))
+    Ticket.objects.create(
+        digest=alice.access.encode()[:32],
+        device_id=alice.device_id,
+        epoch=1,
+        expires_at=clock.now() - timedelta(hours=9),
+    )
+    pace = upkeep.Pace(budget=0)
+    assert upkeep.run("devices", reading=caution.read(), pace=pace)[1].left
+    assert lags(client)["devices"] > 4 * 3600
+    tasks.run_chore(name="devices", newer="no matter")
+    assert lags(client)["devices"] < 60
+    assert not Ticket.objects.filter(device_id=alice.device_id).exists()
+
+
+def test_a_clock_that_jumped_is_told_and_waited_for(client):
+    expire("requests")
+    ahead = caution.read()
+    ahead = caution.Reading(ahead.at + timedelta(days=8), ahead.boot, ahead.uptime)
+    plan, _ = upkeep.run("requests", reading=ahead)
+    assert plan.doubt == ahead and plan.now < ahead.at - timedelta(days=7)
+    assert client.get("/readyz").json()["chores"]["requests"]["doubted"]
+    plan, _ = upkeep.run("requests", reading=ahead, trusting=True)
+    assert plan.now == ahead.at
+    ChoreRun.objects.all().delete()
+
+
+def test_requests_go_with_their_group(alice, bob):
+    talk = talk_of(alice, join="approve")
+    bob.request("POST", f"{talk.path}/join", {})
+    alice.post(f"{talk.path}/dissolve")
+    assert JoinRequest.objects.filter(conversation_id=talk.id).exists()
+    expire("requests")
+    assert not JoinRequest.objects.filter(conversation_id=talk.id).exists()
+
+
+def test_devices_long_gone_are_forgotten(alice, bob):
+    long_ago = clock.now() - timedelta(days=121)
+    Device.objects.filter(pk=alice.device_id).update(last_seen_at=long_ago)
+    expire("devices")
+    assert not Device.objects.filter(pk=alice.device_id).exists()
+    assert Device.objects.filter(pk=bob.device_id).exists()
