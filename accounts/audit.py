@@ -29,6 +29,7 @@ ACTS = {
     "user.export": "exported what is stored of a person",
     "user.badge": "looked at the entries behind a person's badge",
     "user.end_sessions": "ended devices of a person",
+    "user.forget_token": "took the push token of a device away",
     "messages.recall": "recalled messages",
     "messages.restore": "put recalled messages back",
     "conversation.freeze": "made a conversation read-only",

@@ -11,9 +11,13 @@ from django.utils.html import format_html
 from accounts.admin import ByPerson
 from imsite.core import clock
 from imsite.core.desk import shown
+from imsite.core.desk.acts import Acting
 from imsite.core.desk.parts import Panel, panels
 from imsite.core.desk.readonly import ReadOnly
-from push import preferences
+from push import (
+    preferences,
+    support,  # noqa: F401 - offers its acts
+)
 from push.models import Decision, PushSettings, PushToken
 
 # Rows of a panel.
@@ -21,7 +25,7 @@ _FEW = 20
 
 
 @admin.register(PushToken)
-class PushTokenAdmin(ReadOnly):
+class PushTokenAdmin(Acting):
     """Tokens: of which device, with which provider; the token itself is a secret."""
 
     task = "Push"

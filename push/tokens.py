@@ -99,9 +99,9 @@ def _cut(user_id: int) -> None:
         PushToken.objects.filter(pk__in=[row.pk for row in still]).delete()
 
 
-def remove(caller: callers.Caller) -> None:
-    """Take the calling device's token away, however often."""
-    PushToken.objects.filter(device_id=caller.device_id).delete()
+def remove(device_id: int) -> None:
+    """Take a device's token away, however often."""
+    PushToken.objects.filter(device_id=device_id).delete()
 
 
 def forget(target: Target) -> bool:

@@ -35,7 +35,7 @@ class RemoveToken(Door):
 
     def post(self, request: Request) -> HttpResponse:
         """Wake this device no more, however often."""
-        tokens.remove(request.user)
+        tokens.remove(request.user.device_id)
         return self.ok({})
 
 

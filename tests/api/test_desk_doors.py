@@ -43,6 +43,7 @@ ACTS: dict[str, set[str]] = {
     "accounts_user_badge": _SUPPORT,
     "accounts_user_reset_codes": {"Operator"},
     "accounts_device_end": _SUPPORT,
+    "push_pushtoken_forget": _SUPPORT,
     "accounts_auditentry_export": {"Operator"},
     "accounts_user_unban": _MODERATORS,
     "accounts_user_warn": _MODERATORS,

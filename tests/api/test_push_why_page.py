@@ -5,7 +5,7 @@ import uuid
 import pytest
 from django.test import Client
 
-from accounts.models import Device
+from accounts.models import AuditEntry, Device
 from imsite.core import clock
 from push import decisions
 from tests.staff import member_of_staff
@@ -70,3 +70,16 @@ def test_it_answers_nonsense_in_words(support, query):
     assert answer.status_code == 200
     assert "errorlist" in answer.content.decode()
     assert "<script>alert" not in answer.content.decode()
+
+
+def test_support_takes_a_token_away_on_record_and_says_why(alice):
+    alice.post("push/tokens", {"provider": "fcm", "token": uuid.uuid4().hex})
+    path = f"/admin/push/pushtoken/{alice.device_id}/forget/"
+    may = client_of("desk.end_devices", "push.view_pushtoken")
+    assert client_of("push.view_pushtoken").post(path, {"reason": "lost"}).status_code == 403
+    assert may.post(path, {"reason": " "}).status_code in (200, 400)
+    assert len(alice.get("push/tokens")["items"]) == 1
+    assert may.post(path, {"reason": "a stolen phone"}).status_code == 302
+    assert alice.get("push/tokens")["items"] == []
+    [entry] = AuditEntry.objects.filter(target=f"user:{alice.id}", act="user.forget_token")
+    assert (entry.reason, entry.after) == ("a stolen phone", f'{{"devices":[{alice.device_id}]}}')
