@@ -32,6 +32,18 @@ TALKING = 4.0
 PEOPLE, TALKS = 5, 3
 
 
+# Seconds that a part may take to start on a machine that has much else to do.
+STARTING = 120.0
+
+
+def _below(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    try:
+        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
 @dataclass
 class Sent:
     """A message of Alice's: where, when it was acknowledged, when its recall was."""
@@ -99,10 +111,8 @@ class Campaign:
 
     def kill_task(self) -> None:
         """Kill a process of the worker that runs tasks."""
-        worker = self.site.complete()["worker"]
-        below = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
-        if below:
-            os.kill(int(self.random.choice(below)), signal.SIGKILL)
+        if below := _below(self.site.complete()["worker"]):
+            os.kill(self.random.choice(below), signal.SIGKILL)
 
     def flush(self) -> None:
         """Let valkey forget everything, queue and presence."""
@@ -133,6 +143,7 @@ class Campaign:
             self.act()
             time.sleep(self.random.uniform(0.01, 0.15))
         strike.join()
+        self.until_whole()
         wait = self.until_pushed()
         self.report.waits.append(wait)
         print(f"{fault}: {len(self.sent)} messages, all pushed after {wait:.1f} s", flush=True)
@@ -174,6 +185,13 @@ class Campaign:
                     key = (token, each.talk)
                     found[key] = max(each.seq, found.get(key, 0))
         return found
+
+    def until_whole(self) -> None:
+        """Wait until every part runs again: from then on the promise counts."""
+        deadline = time.monotonic() + STARTING
+        while not (worker := self.site.complete()["worker"]) or not _below(worker):
+            assert time.monotonic() < deadline, "the worker does not come up"
+            time.sleep(0.1)
 
     def until_pushed(self) -> float:
         """Wait until all that is owed was pushed; return the seconds."""
