@@ -29,7 +29,7 @@ def test_whatever_dies_every_unread_message_is_pushed(tmp_path, monkeypatch):
         try:
             site.complete()
             campaign = Campaign(site, fcm, SEED)
-            campaign.undisturbed(5)
+            campaign.undisturbed(3)
             faults = list(campaign.faults)
             for n in range(ROUNDS):
                 campaign.round(faults[n % len(faults)] if len(faults) <= ROUNDS else _two(n))
