@@ -61,7 +61,9 @@ class Rig:
         started = self._start(embedded.command(path=valkey, folder=folder / "valkey"))
         self._roots["valkey"] = [started.pid]
         _wait_for(lambda: _accepts(socket.AF_UNIX, str(valkey)), "valkey")
-        self._seeder = self._start(_python("bench.seed"), stdin=-1, stdout=-1)
+        # Filling takes longer than a request may.
+        patient = {"IM_DB_STATEMENT_TIMEOUT": "0"}
+        self._seeder = self._start(_python("bench.seed"), more=patient, stdin=-1, stdout=-1)
         self._line("the seeding process")
         # Where HTTP is answered, and where sockets are.
         self.port = self.ws_port = 0

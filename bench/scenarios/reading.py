@@ -97,6 +97,7 @@ async def idle_sync(stage: Stage) -> None:
     members = [user_id for user_id, _ in people]
     talks = stage.rig.seed("groups", seats=[members] * 200)
     stage.rig.seed("say", places=[(talk, members[0]) for talk in talks])
+    stage.rig.seed("settle")
     link = await connect(stage.rig.port)
     plain, known = [], []
     size = 0
@@ -141,6 +142,7 @@ async def idle_sync_5000(stage: Stage) -> None:
     [(user_id, access)] = stage.rig.seed("people", count=1)
     talks = stage.rig.seed("groups", seats=[[user_id]] * 5000)
     stage.rig.seed("say", places=[(talk, user_id) for talk in talks])
+    stage.rig.seed("settle")
     link = await connect(stage.rig.port)
     cursor, quiet = await quieten(link, access)
     path = f"sync?cursor={cursor}"
@@ -179,6 +181,7 @@ async def catch_up(stage: Stage) -> None:
     (reader, access), (writer, other) = stage.rig.seed("people", count=2)
     talks = stage.rig.seed("groups", seats=[[reader, writer]] * 200)
     stage.rig.seed("say", places=[(talk, writer) for talk in talks])
+    stage.rig.seed("settle")
     texts = stage.rig.seed("texts", count=200)
     link = await connect(stage.rig.port)
     cursor, _ = await quieten(link, access)
