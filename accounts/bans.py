@@ -8,9 +8,13 @@ from accounts import devices, profiles
 from accounts.authority import Warrant
 from accounts.models import User
 from imsite.core import clock
-from imsite.core.errors import InvalidRequest
+from imsite.core.errors import Conflict, InvalidRequest
 
 PERMISSION = "accounts.ban_user"
+
+
+class NotBanned(Conflict):
+    """This account is not banned."""
 
 
 def ban(warrant: Warrant, user_id: int, *, until: datetime | None) -> None:
@@ -34,6 +38,8 @@ def unban(warrant: Warrant, user_id: int) -> None:
     with transaction.atomic():
         before = _standing(profiles.living(user_id, lock=True))
         warrant.over(user_id)
+        if before is None:
+            raise NotBanned
         _write(user_id, banned_at=None, banned_until=None, ban_reason="")
         warrant.record("user.unban", f"user:{user_id}", before=before)
 

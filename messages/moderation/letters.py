@@ -67,12 +67,13 @@ def deliver(*, now: datetime, most: int = _SOME) -> int:
 def _draft(letter: Letter, *, now: datetime) -> tuple[drafts.Draft | None, AppError | None]:
     """Return the letter as a draft in the direct conversation with the herald, or why there is none."""
     site = herald.user_id(now=now)
+    message = {"client_id": str(letter.client_id), "text": letter.text}
     try:
         conversation_id, _ = opening.direct(site, peer_id=letter.to_id, now=now)
+        return drafts.parse(conversation_id, site, message), None
     except AppError as error:
+        # Settled like one that was refused, or it would be in the way of all behind it.
         return None, error
-    message = {"client_id": str(letter.client_id), "text": letter.text}
-    return drafts.parse(conversation_id, site, message), None
 
 
 def _settle(letter: Letter, error: AppError | None, *, now: datetime) -> None:

@@ -63,6 +63,8 @@ def test_from_the_queue_to_a_closed_case(at_desk, senior, case, alice, talk):
     assert done(at_desk.post(page_of(case, "work"), {"claim": "1"})) == page_of(case)
     case.refresh_from_db()
     assert case.claimed_by_id == senior.pk
+    look = html.unescape(re.search(r'href="([^"]*sender=\d+&amp;conversation=\d+)"', shown)[1])
+    assert "This would recall 1 messages" in text_of(at_desk, look)
     outcome = {"outcome": "recall", "seconds": "", "words": "", **REASON}
     assert done(at_desk.post(page_of(case, "work"), outcome)) == "/admin/messagelog/case/"
     case.refresh_from_db()

@@ -221,6 +221,8 @@ def test_a_mute_and_a_ban_as_outcomes(alice, bob, talk):
         assert answer.json()["error"] == "banned"
     bans.unban(warrant(), bob.id)
     assert bob.get("accounts/me")["id"] == bob.id
+    with pytest.raises(bans.NotBanned):
+        bans.unban(warrant(), bob.id)
 
 
 def test_each_act_is_one_entry_on_record_with_who_why_and_from_where(alice, bob, talk):

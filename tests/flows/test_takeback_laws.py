@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from conversations.models import Mention
 from imsite.core import clock
@@ -37,6 +37,9 @@ class Desk(RuleBasedStateMachine):
         # What each order took, and cannot be undone twice.
         self.orders: dict[int, set[int]] = {}
         self.final: set[int] = set()
+        for n, word in enumerate(WORDS):
+            self.say(n % 2, word, told=True)
+            self.react(n, 1 - n % 2)
 
     def own(self, seq: int) -> Person:
         return next(p for p in self.people if p.id == self.items[seq]["sender_id"])
@@ -72,15 +75,16 @@ class Desk(RuleBasedStateMachine):
             self.own(seq).post(f"{self.talk.path}/messages/{seq}/edit", body)
             self.items[seq] = self.pull(seq)
 
-    @rule(pick=st.integers(0, 30))
-    def recall_own(self, pick: int) -> None:
+    @rule(pick=st.integers(0, 30), rarely=st.integers(0, 4))
+    def recall_own(self, pick: int, rarely: int) -> None:
         """By its sender it is final, even if moderators had taken it before."""
-        if seq := self.pick(pick):
+        if not rarely and (seq := self.pick(pick)):
             self.own(seq).post(f"{self.talk.path}/messages/{seq}/recall")
             self.gone.add(seq)
             self.final.add(seq)
 
-    @rule(who=st.sampled_from([None, 0, 1]), word=st.sampled_from([None, *WORDS]))
+    @precondition(lambda self: self.gone < self.items.keys())
+    @rule(who=st.sampled_from([None, 0, 1]), word=st.sampled_from([None, None, *WORDS]))
     def recall(self, who: int | None, word: str | None) -> None:
         sender = None if who is None else self.people[who].id
         chosen = Selection(conversation_id=self.talk.id, sender_id=sender, phrase=word)
@@ -101,10 +105,9 @@ class Desk(RuleBasedStateMachine):
         self.gone |= expected
         self.orders[order_id] = expected
 
+    @precondition(lambda self: self.orders)
     @rule(pick=st.integers(0, 9))
     def undo(self, pick: int) -> None:
-        if not self.orders:
-            return
         order_id = sorted(self.orders)[pick % len(self.orders)]
         back = self.orders[order_id] - self.final
         if not back:
@@ -178,8 +181,8 @@ def cast(database) -> None:
 def test_the_laws_hold_whatever_is_taken_and_put_back(cast):
     machine = Desk.TestCase
     machine.settings = settings(
-        max_examples=12,
-        stateful_step_count=20,
+        max_examples=20,
+        stateful_step_count=15,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
