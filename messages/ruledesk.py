@@ -1,12 +1,13 @@
 """Content rules in the admin: write one, try it on last week's log, switch it; decide on what is held."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -43,19 +44,22 @@ class RuleForm(ActForm):
         label="Conversation", required=False, help_text="For the scope of one conversation: its id."
     )
     exempt_admins = forms.BooleanField(label="Spare owner and admins of a group", required=False)
-    times = forms.IntegerField(initial=5, help_text="A flood: more than so many …")
-    seconds = forms.IntegerField(initial=60, help_text="… in so many seconds …")
-    counted = forms.ChoiceField(choices=PolicyRule.COUNTED, help_text="… of one sender or of all …")
-    least = forms.IntegerField(
-        initial=10, help_text="… of a text with at least so many characters."
-    )
     told = forms.CharField(
         label="What a refused sender reads",
         required=False,
         max_length=200,
         help_text="Empty: the usual sentence.",
     )
-    field_order = (*rules.FIELDS, "reason")
+    times = forms.IntegerField(initial=5, help_text="A flood: more than so many …")
+    seconds = forms.IntegerField(initial=60, help_text="… in so many seconds …")
+    counted = forms.ChoiceField(choices=PolicyRule.COUNTED, help_text="… of one sender or of all …")
+    least = forms.IntegerField(
+        initial=10, help_text="… of a text with at least so many characters."
+    )
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.order_fields([name for name in self.fields if name != "reason"])
 
     def given(self) -> dict[str, Any]:
         """Return the fields of the rule."""
@@ -169,6 +173,11 @@ class Waiting(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the choices beside what waits."""
         return [("decided", "Decided"), ("all", "All")]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Call it by its name when nothing is asked for."""
+        for n, choice in enumerate(super().choices(changelist)):
+            yield choice if n else {**choice, "display": "Waiting"}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the rows that are meant."""

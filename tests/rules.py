@@ -17,9 +17,14 @@ def ruled(*rules: dict):
     try:
         yield made
     finally:
-        tallies.flush()
-        PolicyRule.objects.filter(pk__in=[each.pk for each in made]).delete()
-        _changed()
+        lift(*made)
+
+
+def lift(*made: PolicyRule) -> None:
+    """Take rules away again, for this process at once."""
+    tallies.flush()
+    PolicyRule.objects.filter(pk__in=[each.pk for each in made]).delete()
+    _changed()
 
 
 def _rule(fields: dict) -> dict:

@@ -71,7 +71,7 @@ def changed() -> None:
     """Have every process look the rules up again, from the commit of this transaction on."""
     if not PolicyState.objects.filter(pk=_ROW).update(version=F("version") + 1):
         PolicyState.objects.get_or_create(pk=_ROW, defaults={"version": 1})
-    transaction.on_commit(_forget)
+    transaction.on_commit(forget)
 
 
 def note_holding() -> None:
@@ -79,15 +79,16 @@ def note_holding() -> None:
     # Written whatever stands there: its lock makes `settle_holding` wait for what is held here.
     if not PolicyState.objects.filter(pk=_ROW).update(holding=True):
         PolicyState.objects.get_or_create(pk=_ROW, defaults={"holding": True})
-    transaction.on_commit(_forget)
+    transaction.on_commit(forget)
 
 
 def settle_holding() -> None:
     """Tell every process to stop looking, if nothing is held and nothing refused is remembered."""
     PolicyState.objects.select_for_update().filter(pk=_ROW).first()
     PolicyState.objects.filter(pk=_ROW).update(holding=Held.objects.exists())
-    transaction.on_commit(_forget)
+    transaction.on_commit(forget)
 
 
-def _forget() -> None:
+def forget() -> None:
+    """Look the rules up again at the next `refresh`."""
     _known.looked_at = 0.0

@@ -9,9 +9,10 @@ from django.db import connections
 from accounts.models import AuditEntry
 from imsite.core import clock
 from imsite.core.errors import AppError, Code
+from messages import drafts, log
 from messages.models import Held
 from messages.moderation import letters
-from messages.policy import releasing
+from messages.policy import gate, releasing
 from tests.rules import ruled
 from tests.staff import warrant
 
@@ -66,6 +67,27 @@ def test_it_is_let_through_once_by_many_at_once(talk, held, alice):
     assert len(seqs) == 4
     assert len(set(seqs)) == 1
     assert sum(WORD in each.get("text", "") for each in talk.all(alice)) == 1
+
+
+def test_retries_that_race_are_held_once(talk, bob):
+    message = {"client_id": str(uuid.uuid4()), "text": f"racing {WORD}"}
+    draft, results = drafts.parse(talk.id, bob.id, message), []
+
+    def send() -> None:
+        try:
+            verdicts = [gate.judge(draft)]
+            results.extend(log.append_many([draft], now=clock.now(), verdicts=verdicts))
+        finally:
+            connections.close_all()
+
+    with ruled({"conversation_id": talk.id, "patterns": [WORD], "action": "hold"}):
+        threads = [threading.Thread(target=send) for _ in range(6)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    [row] = Held.objects.filter(conversation_id=talk.id)
+    assert [each.data for each in results] == [{"held": True, "id": row.pk, "reason": None}] * 6
 
 
 def test_it_is_refused_for_a_reason_and_gone(talk, held, alice, bob):
