@@ -1,6 +1,6 @@
 # Two commands: `make run` serves, `make test` proves. Python 3.11+ and make are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt bench bench-pg clean
+.PHONY: help setup chromium run test check fmt bench bench-pg clean
 
 # Asked of each candidate itself: version managers leave names on the path that start nothing.
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
@@ -36,11 +36,21 @@ $(STAMP): requirements.lock
 	@"$(PYTHON)" -m venv .uv || { rm -rf .uv; echo "This Python cannot make environments: install its venv package, or uv." >&2; exit 1; }
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
+# The browser tests drive the machine's Chromium; without one they skip, in CI (CI=true) they fail.
+chromium:  ## Install Debian's Chromium if there is none and we may (IM_TEST_CHROMIUM names another)
+	@if [ -z "$$IM_TEST_CHROMIUM" ] && ! command -v chromium chromium-browser google-chrome >/dev/null 2>&1 \
+		&& [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "installing chromium for the browser tests"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null \
+		|| echo "chromium could not be installed" >&2; \
+	fi
+
 run: $(STAMP)  ## Serve on http://127.0.0.1:8000 (PORT, IM_HOST, IM_DATA_DIR); Ctrl-C stops it
 	@exec $(BIN)/python -m imsite.supervise
 
 # Both engines, each with a closing line of its own; the second time what touches the database.
-test: $(STAMP)  ## Run the tests on SQLite, then PostgreSQL (ARGS="tests/store -k sync -x")
+test: $(STAMP) chromium  ## Run the tests on SQLite, then PostgreSQL (ARGS="tests/store -k sync -x")
 	$(BIN)/python -m pytest $(ARGS)
 	$(BIN)/python -m pytest --engine=postgresql $(or $(ARGS),tests/store tests/flows tests/api)
 

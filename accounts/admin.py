@@ -12,12 +12,13 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 
-from accounts import (
+from accounts import (  # noqa: F401 - some register themselves
     audit,
     audit_files,
     names,
+    personpanels,
     profiles,
-    supportacts,  # noqa: F401 - offers its acts
+    supportacts,
     useracts,
 )
 from accounts.models import AuditEntry, Block, Device, User

@@ -145,6 +145,7 @@ class AuditEntry(models.Model):
     digest = models.BinaryField(max_length=32)
 
     class Meta:
+        verbose_name_plural = "audit log"
         default_permissions = ("view",)
         permissions = [("export_auditentry", "Can export the audit log")]
         indexes = [

@@ -274,7 +274,7 @@ SPECTACULAR_SETTINGS = {
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
-DATETIME_FORMAT = "Y-m-d H:i:s"
+FORMAT_MODULE_PATH = "imsite.desk.formats"
 USE_TZ = True
 STATIC_URL = "/static/"
 # Serves the admin's and the docs' files from the packages that bring them, without a collect step.

@@ -63,6 +63,7 @@ class Entry(models.Model):
     digest = models.BinaryField(max_length=8, null=True)
 
     class Meta:
+        verbose_name_plural = "entries"
         constraints = [
             models.UniqueConstraint(
                 fields=["conversation_id", "sender", "client_id"],

@@ -1,6 +1,6 @@
 """Pushes in the admin: where and how a person is woken, and what was decided; never what would wake them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,16 +12,20 @@ from accounts.admin import ByPerson
 from imsite.core import clock
 from imsite.core.desk import shown
 from imsite.core.desk.acts import Acting
-from imsite.core.desk.parts import Panel, panels
+from imsite.core.desk.parts import Panel, Tile, panels, tiles
 from imsite.core.desk.readonly import ReadOnly
 from push import (
     preferences,
     support,  # noqa: F401 - offers its acts
 )
-from push.models import Decision, PushSettings, PushToken
+from push.models import Debt, Decision, PushSettings, PushToken
 
 # Rows of a panel.
 _FEW = 20
+_WRONG = ("failed", "given_up")
+_MOST = 1_000
+# Longer than a provider's hiccup: what is due that long has nobody to send it.
+_LATE = timedelta(minutes=10)
 
 
 @admin.register(PushToken)
@@ -120,3 +124,23 @@ def decisions(user_id: int, *, now: datetime) -> Panel:
 
 panels.register("push.view_pushtoken", tokens)
 panels.register("push.view_decision", decisions)
+
+
+def failures(*, now: datetime) -> Tile:
+    """Return how many pushes failed within the hour, and whether some are owed for too long."""
+    wrong = Decision.objects.filter(at__gte=now - timedelta(hours=1), outcome__in=_WRONG)
+    # Counted up to a thousand: more is no other news.
+    failed = len(wrong.order_by()[:_MOST].values_list("pk"))
+    late = Debt.objects.filter(due_at__lt=now - _LATE).exists()
+    return Tile(
+        title="Push failures, last hour",
+        value=f"{_MOST}+" if failed == _MOST else str(failed),
+        note=f"some are owed for more than {_LATE.seconds // 60} min"
+        if late
+        else "none waits long",
+        alarm=late or failed == _MOST,
+        url=reverse("admin:push_decision_changelist"),
+    )
+
+
+tiles.register("push.view_decision", failures)
