@@ -4,14 +4,17 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0003_may_ban'),
+        ("accounts", "0003_may_ban"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='auditentry',
-            options={'default_permissions': ('view',), 'permissions': [('export_auditentry', 'Can export the audit log')], 'verbose_name_plural': 'audit log'},
+            name="auditentry",
+            options={
+                "default_permissions": ("view",),
+                "permissions": [("export_auditentry", "Can export the audit log")],
+                "verbose_name_plural": "audit log",
+            },
         ),
     ]

@@ -83,11 +83,11 @@ class Window:
         self.page.fill("[name=password]", password)
         self.page.click("[type=submit][value='Log in']")
 
-    def shoot(self, name: str) -> None:
-        """Take a picture for the manual, if IM_TEST_SCREENSHOTS asks for it."""
+    def shoot(self, name: str, *, whole: bool = False) -> None:
+        """Take a picture for the manual, of the whole page perhaps, if IM_TEST_SCREENSHOTS asks."""
         if "IM_TEST_SCREENSHOTS" in os.environ:
             SCREENSHOTS.mkdir(exist_ok=True)
-            self.page.screenshot(path=Path(SCREENSHOTS, f"{name}.png"))
+            self.page.screenshot(path=Path(SCREENSHOTS, f"{name}.png"), full_page=whole)
 
 
 @pytest.fixture

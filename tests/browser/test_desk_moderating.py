@@ -61,7 +61,6 @@ def test_a_report_is_read_in_its_context_and_the_message_recalled(window, story,
     all_have(clients, talk, lambda items: any(secret in item.get("text", "") for item in items))
 
     window.log_in(senior.username)
-    window.shoot("dashboard")
     window.page.click("text=Open reports")
     window.shoot("queue")
     window.page.locator("tr", has_text=secret).locator("a").first.click()
@@ -70,7 +69,7 @@ def test_a_report_is_read_in_its_context_and_the_message_recalled(window, story,
         expect(content).to_contain_text(words)
     window.page.click("[name=claim]")
     expect(window.page.locator("#content")).to_contain_text("works on it until")
-    window.shoot("case")
+    window.shoot("case", whole=True)
     window.page.check("[name=outcome][value=recall]")
     window.page.fill("[name=reason]", "advertising, third time")
     window.page.click("[name=close]")
@@ -95,7 +94,7 @@ def test_many_are_looked_at_recalled_and_put_back(window, story, senior):
     window.page.click("text=See what it would be")
     expect(window.page.locator("#content")).to_contain_text("would recall 3 messages of 1 people")
     assert not any(stub(clients[0].items(talk.id), seq) for seq in seqs)
-    window.shoot("recall-preview")
+    window.shoot("recall-preview", whole=True)
     window.page.fill("[name=reason]", "advertising")
     window.page.click("text=Recall them")
     expect(window.page.locator("#content")).to_contain_text("3 of 3")
@@ -160,3 +159,45 @@ def test_support_sees_why_a_badge_says_so(window, story):
     for n in range(3):
         expect(content).to_contain_text(f"unread number {n}")
     window.shoot("badge")
+
+
+def test_a_rule_is_tried_before_it_is_kept_and_then_refuses(window, story, senior):
+    alice, _, talk, clients = story
+    word = f"lottery{uuid.uuid4().hex[:8]}"
+    talk.say(alice, f"win the {word} today")
+    window.log_in(senior.username)
+    window.open("messagelog/policyrule/")
+    window.page.click("text=New rule")
+    window.page.fill("[name=name]", f"no {word}")
+    window.page.select_option("[name=kind]", "phrases")
+    window.page.fill("[name=patterns]", word)
+    window.page.select_option("[name=action]", "reject")
+    window.page.select_option("[name=scope]", "conversation")
+    window.page.fill("[name=conversation_id]", str(talk.id))
+    window.page.fill("[name=reason]", "a wave of it")
+    window.page.click("[name=try]")
+    expect(window.page.locator("#content")).to_contain_text("it would have hit 1")
+    expect(window.page.locator("#content")).to_contain_text(f"win the {word} today")
+    window.shoot("rule-test", whole=True)
+    talk.say(alice, f"{word}: trying a rule refuses nothing")
+    window.page.click("[name=save]")
+    window.page.click(".acts >> text=Switch on")
+    window.page.fill("[name=reason]", "tried")
+    window.page.click("#content [type=submit]")
+    expect(window.page.locator(".messagelist")).to_be_visible()
+    until(lambda: _refused(alice, talk, word))
+    assert alice.refused("POST", f"{talk.path}/messages", _said(f"{word} refused text")) == (
+        "rejected_by_policy"
+    )
+    seen = "".join(item.get("text", "") for client in clients for item in client.items(talk.id))
+    assert "refused text" not in seen + readable(alice, talk)
+
+
+def _refused(who: Person, talk: Talk, word: str) -> bool:
+    """Say it; until the rule is in force in every process, about a second, it may be taken."""
+    body = _said(f"{word} perhaps too early")
+    return who.request("POST", f"{talk.path}/messages", body).status_code == 403
+
+
+def _said(text: str) -> dict[str, str]:
+    return {"client_id": str(uuid.uuid4()), "text": text}
