@@ -43,6 +43,9 @@ class PushSettings(models.Model):
     quiet_end = models.SmallIntegerField(null=True, blank=True)
     quiet_tz = models.CharField(max_length=64, blank=True, default="")
 
+    class Meta:
+        verbose_name_plural = "push settings"
+
     def __str__(self) -> str:
         return f"push settings of {self.user_id}"
 

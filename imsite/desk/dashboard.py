@@ -8,11 +8,14 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
+from conversations import upkeep
 from imsite.core.desk.parts import Tile, tiles
 from imsite.desk import charts, samples
 from imsite.desk.charts import Bar
 from imsite.desk.models import Sample
 
+# Hours: expiry runs many times a day.
+_LATE = 24
 Point = tuple[datetime, Sample | None]
 
 
@@ -45,7 +48,8 @@ def seen_by(user: Any, *, now: datetime) -> Dashboard:
         ),
         _chart("Active users a day", "%d %b", _active(days, lambda each: each.active_day)),
     ]
-    return Dashboard(tiles=[*tiles.seen_by(user, now=now), _sampling(now)], charts=drawn)
+    found = [*tiles.seen_by(user, now=now), _expiry(now), _sampling(now)]
+    return Dashboard(tiles=found, charts=drawn)
 
 
 def _chart(title: str, style: str, points: Sequence[tuple[datetime, int | None]]) -> Chart:
@@ -65,6 +69,20 @@ def _active(
     points: Sequence[Point], figure: Callable[[Sample], int]
 ) -> list[tuple[datetime, int | None]]:
     return [(moment, None if each is None else figure(each)) for moment, each in points[1:]]
+
+
+def _expiry(now: datetime) -> Tile:
+    """Say for how long something may be here that should have gone: in red after a day."""
+    told = upkeep.standing(now=now)
+    lags = [each["lag_seconds"] for each in told.values()]
+    doubted = any(each["doubted"] for each in told.values())
+    if not lags or None in lags:
+        return Tile(title="Expiry", value="never ran", note="is a worker running?", alarm=True)
+    hours = max(lags) / 3600
+    note = "waits: the clock jumped" if doubted else "what should have gone is gone up to then"
+    return Tile(
+        title="Expiry lag", value=f"{hours:.1f} h", note=note, alarm=doubted or hours > _LATE
+    )
 
 
 def _sampling(now: datetime) -> Tile:
