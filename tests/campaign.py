@@ -126,6 +126,7 @@ class Campaign:
 
     def undisturbed(self, count: int) -> None:
         """Send now and then, and note how long each push takes."""
+        self.until_whole()
         for _ in range(count):
             self.say(self.talks[0])
             self.until_pushed()
