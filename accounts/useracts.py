@@ -35,7 +35,10 @@ def warrant(request: HttpRequest, reason: str) -> Warrant:
 class BanForm(ActForm):
     """How long, and why; the person reads the reason."""
 
-    seconds = forms.ChoiceField(label="For", choices=[*DURATIONS, ("", "good")], required=False)
+    # For good is never what stands there before anybody chose.
+    seconds = forms.ChoiceField(
+        label="For", choices=[*DURATIONS, ("", "good")], required=False, initial=str(DAY)
+    )
     field_order = ("seconds", "reason")
 
 

@@ -43,6 +43,7 @@ class OutcomeForm(ActForm):
         label="Mute or ban for",
         choices=[*DURATIONS, ("", "good (bans only)")],
         required=False,
+        initial=DURATIONS[1][0],
     )
     words = forms.CharField(
         label="Words of a warning",
