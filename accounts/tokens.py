@@ -48,6 +48,8 @@ __all__ = [
 _MAX_ACCESS = 200
 # How long the token just used gets the answer it got.
 _RETRY = timedelta(seconds=10)
+# How far the clocks of two processes may be apart; beyond it nothing lives longer than it may.
+_SKEW = timedelta(hours=2)
 _REFRESH = re.compile(r"([1-9][0-9]{0,15})\.([1-9][0-9]{0,8})\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 
@@ -90,7 +92,9 @@ def verify(access: str, *, now: datetime) -> Caller:
     except BadSignature:
         raise TokenInvalid from None
     user_id, device_id, epoch, expires_ms = map(int, claim.split("."))
-    if now.timestamp() * 1000 >= expires_ms:
+    left = expires_ms / 1000 - now.timestamp()
+    # One that would live for longer than any may was given out by a clock that was wrong.
+    if not 0 < left <= settings.IM_ACCESS_TTL + _SKEW.total_seconds():
         raise TokenExpired
     return callers.admit(Caller(user_id, device_id, epoch), now=now)
 
@@ -107,7 +111,7 @@ def refresh(token: str, *, now: datetime) -> dict[str, str]:
             return grant(device, at=now)
         # A request that used the same token overtook this one: see what it left.
         device = _standing(said, now=now)
-    if said.generation == device.generation - 1 and now - device.rotated_at <= _RETRY:
+    if said.generation == device.generation - 1 and -_SKEW <= now - device.rotated_at <= _RETRY:
         return grant(device, at=device.rotated_at)
     if said.generation < device.generation:
         devices.end(device.user_id, [device.pk], now=now)

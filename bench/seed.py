@@ -9,6 +9,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from accounts.models import Device, User  # noqa: E402
 from bench import owing  # noqa: E402
 from conversations.models import Conversation, Membership  # noqa: E402
 from imsite.core import clock, rows, stamps  # noqa: E402
-from messages import demo, drafts, log, transcript  # noqa: E402
+from messages import demo, drafts, log, retention, transcript  # noqa: E402
 from messages.models import Entry, packed  # noqa: E402
 
 # Code points of a message: the length on which the bars were set.
@@ -189,6 +190,49 @@ def _sizes() -> dict[str, int]:
     return {"all": sum(sizes.values()), "log": sizes[_ENTRY]}
 
 
+def age(count: int, talks: int) -> None:
+    """Fill conversations that keep nothing for long with `count` messages of a month ago."""
+    now = clock.now()
+    places = [(talk, owner) for owner in users(1) for talk in groups([[owner]] * talks)]
+    Conversation.objects.filter(pk__in=[talk for talk, _ in places]).update(retention_days=10)
+    wanted = islice(cycle(places), count)
+    while some := list(islice(wanted, _AT_ONCE)):
+        times = [now - timedelta(days=30)] * len(some)
+        log.append_many([_draft(*place) for place in some], now=now, times=times)
+
+
+def expire() -> dict[str, float]:
+    """Expire what is due; return how much went, in what time, and bytes of memory before and at most."""
+    Path("/proc/self/clear_refs").write_text("5")
+    before, start = _memory("VmRSS"), time.perf_counter()
+    done = retention.expire(now=clock.now())
+    took = time.perf_counter() - start
+    return {
+        "entries": done.gone["entries"],
+        "seconds": took,
+        "before": before,
+        "peak": _memory("VmHWM"),
+    }
+
+
+def _memory(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    [line] = [each for each in lines if each.startswith(name)]
+    return int(line.split()[1]) * 1024
+
+
+def volume() -> int:
+    """Return the bytes that the database takes on the disk."""
+    if stamps.is_sqlite():
+        rows.fetch("PRAGMA wal_checkpoint(PASSIVE)")
+        [(size,)] = rows.fetch(
+            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        )
+    else:
+        [(size,)] = rows.fetch("SELECT pg_database_size(current_database())")
+    return int(size)
+
+
 def raw_commits(seconds: float) -> float:
     """Return how many single rows a second one connection can commit durably, without any work."""
     with connection.cursor() as cursor:
@@ -246,6 +290,8 @@ _ASKED: dict[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
         about,
+        age,
+        expire,
         groups,
         large_group,
         lengthen,
@@ -256,6 +302,7 @@ _ASKED: dict[str, Callable[..., Any]] = {
         settle,
         texts,
         users,
+        volume,
         weigh,
     )
 } | owing.ASKED

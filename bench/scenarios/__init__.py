@@ -2,7 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 
-from bench.scenarios import curving, pinging, pushing, reading, sending, sockets, storing
+from bench.scenarios import (
+    curving,
+    expiring,
+    pinging,
+    pushing,
+    reading,
+    sending,
+    sockets,
+    storing,
+)
 from bench.stage import Stage
 
 SCENARIOS: dict[str, Callable[[Stage], Awaitable[None]]] = {
@@ -20,4 +29,7 @@ SCENARIOS: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "owing": pushing.owing,
     "draining": pushing.draining,
 }
-EXTRA: dict[str, Callable[[Stage], Awaitable[None]]] = {"curves": curving.curves}
+EXTRA: dict[str, Callable[[Stage], Awaitable[None]]] = {
+    "curves": curving.curves,
+    "expiry": expiring.expiry,
+}

@@ -24,6 +24,9 @@ class World(RuleBasedStateMachine):
 
     @initialize(history=st.sampled_from(["since_join", "all"]))
     def open(self, history: str) -> None:
+        self.begin(history)
+
+    def begin(self, history: str) -> None:
         self.owner, self.other, self.third = self.people
         self.talk = talk_of(self.owner, self.other, history=history, join="open")
         head = self.owner.post("conversations", {"kind": "direct", "user_id": self.other.id})
