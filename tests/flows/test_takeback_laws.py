@@ -167,6 +167,10 @@ class Desk(RuleBasedStateMachine):
         gone, here = list(self.gone), {"conversation_id": self.talk.id}
         assert not Mention.objects.filter(**here, seq__in=gone).exists()
         assert not Reaction.objects.filter(**here, seq__in=gone).exists()
+        for seq, item in self.items.items():
+            rows = Reaction.objects.filter(**here, seq=seq).order_by("id")
+            shown = [] if seq in self.gone else item.get("reactions", {}).get("👍", [])
+            assert list(rows.values_list("user_id", flat=True)) == shown
         ids = {(self.talk.id << 32) + seq: seq for seq in self.items}
         sealed = Sealed.objects.filter(pk__in=ids).values_list("pk", flat=True)
         assert {ids[each] for each in sealed} == self.gone - self.final

@@ -112,6 +112,7 @@ def test_two_workers_on_one_order_recall_each_once(alice, bob):
     assert not wrong
     targets = recalls(talk, alice)
     assert len(targets) == len(set(targets)) == 1_000
+    assert RecallOrder.objects.get(pk=order_id).recalled == 1_000
 
 
 def _together(acts: list) -> list[BaseException]:
