@@ -105,6 +105,23 @@ def mentions_of(asked: Sequence[tuple[int, int, int, int]], *, since: datetime) 
     return dict(found)
 
 
+def recalled(spans: Sequence[tuple[int, int, int]]) -> dict[int, int]:
+    """Return {conversation: lowest seq} of what recalls in these (conversation, low, high) took away."""
+    if not spans:
+        return {}
+    listed, params = rows.values([(packed(c, low), packed(c, high)) for c, low, high in spans])
+    found = rows.fetch(
+        f"""WITH want(low, high) AS ({listed}) SELECT e.id, e.wire
+ FROM want {rows.keyed(_TABLE, "e.id > want.low AND e.id <= want.high AND e.kind = 'recall'")}""",
+        params,
+    )
+    lowest: dict[int, int] = {}
+    for key, text in found:
+        cid, target = key >> SEQ_BITS, wire.decode(text)["body"]["target"]
+        lowest[cid] = min(target, lowest.get(cid, target))
+    return lowest
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """What a push can tell of an entry as it stands; no text: there is nothing to be told."""

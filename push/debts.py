@@ -206,6 +206,18 @@ _READ = f"""UPDATE {TABLE} SET due_at = %s WHERE id IN (
  WHERE d.told_seq > d.cleared_seq AND d.due_at IS NULL AND m.read_seq >= d.told_seq LIMIT {_BATCH})"""
 
 
+def recheck_told(recalled: Collection[tuple[int, int]], *, now: datetime) -> None:
+    """Have devices looked at that may show what was recalled: (conversation, lowest seq) of it."""
+    if recalled:
+        listed, params = rows.values(sorted(recalled))
+        rows.execute(
+            f"""WITH v(conversation_id, seq) AS ({listed}) UPDATE {TABLE} SET due_at = %s FROM v
+ WHERE {TABLE}.conversation_id = v.conversation_id AND told_seq >= v.seq
+  AND told_seq > cleared_seq AND due_at IS NULL""",
+            [*params, rows.moment(now)],
+        )
+
+
 def recheck_read(*, now: datetime) -> int:
     """Have all looked at that show what was read elsewhere; return how many."""
     return rows.execute(_READ, [rows.moment(now)])

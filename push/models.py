@@ -90,7 +90,7 @@ class Debt(models.Model):
             ),
             models.Index(fields=["user_id", "conversation_id"], name="debts_of"),
             models.Index(
-                fields=["id"],
+                fields=["conversation_id", "told_seq"],
                 condition=Q(told_seq__gt=F("cleared_seq")),
                 name="debts_shown",
             ),

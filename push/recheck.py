@@ -157,29 +157,44 @@ class _Examination:
         return "blocked" if stand.pair in self.blocked else ""
 
     def _nothing(self, claim: Claim, stand: _Stand, seq: int) -> Verdict:
-        """Return what to do when there is nothing new to tell: clear what was read, or nothing."""
+        """Return what to do when there is nothing new to tell: clear what is over, or nothing."""
         shown = stand.told_seq > stand.cleared_seq
-        if shown and not seq and stand.low >= stand.told_seq:
+        read = not seq and stand.low >= stand.told_seq
+        if shown and (read or self._lost(claim.conversation_id, stand.told_seq) == "recalled"):
             if claim.device_id in self.online:
                 return Verdict(claim=claim, cleared=True)
-            return Verdict(
-                claim=claim,
-                target=self.targets[claim.device_id],
-                push=self._said(claim, stand.told_seq, None, None, silent=True),
-            )
+            return self._replace(claim, stand, seq)
         if claim.seq <= stand.told_seq:
             return Verdict(claim=claim)
         return Verdict(claim=claim, outcome=self._why_nothing(claim, stand))
+
+    def _replace(self, claim: Claim, stand: _Stand, seq: int) -> Verdict:
+        """Take away what is shown: put the newest entry still unread in its place, or nothing."""
+        wishes = self.wishes[claim.user_id]
+        if seq and wishes.preview and not wishes.quiet_until(self.now):
+            words = self._words(claim.conversation_id, stand, seq)
+            push = self._said(claim, seq, *words, silent=False)
+        else:
+            push = self._said(claim, stand.told_seq, None, None, silent=True)
+        return Verdict(claim=claim, target=self.targets[claim.device_id], push=push)
 
     def _why_nothing(self, claim: Claim, stand: _Stand) -> str:
         if stand.low >= claim.seq:
             return "read"
         # What stands, is young and unread is no mention, and its member asks for mentions by now.
-        return self.lost.get((claim.conversation_id, claim.seq), "muted")
+        return self._lost(claim.conversation_id, claim.seq) or "muted"
+
+    def _lost(self, conversation_id: int, seq: int) -> str:
+        return self.lost.get((conversation_id, seq), "")
 
     def _find_lost(self) -> dict[tuple[int, int], str]:
-        """Return why entries that were owed are not to be told any more: recalled or expired."""
-        lost = {(c.conversation_id, c.seq) for c in self.claims if self.newest.get(c.id, 0) < c.seq}
+        """Return why entries that were owed, or told, are not to be told any more: recalled or expired."""
+        lost = {
+            (c.conversation_id, seq)
+            for c in self.claims
+            for seq in (c.seq, c.told_seq)
+            if self.newest.get(c.id, 0) < seq
+        }
         since = self.now - timedelta(days=settings.IM_OFFLINE_DAYS)
         return {
             place: "recalled" if alert.text is None else "expired"

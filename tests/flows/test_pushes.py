@@ -106,6 +106,32 @@ def test_reading_elsewhere_clears_what_is_shown(phone, alice, bob, talk):
     assert len(phone.of(bob)) == 2
 
 
+def test_a_recall_takes_the_words_from_the_screen(phone, alice, bob, talk):
+    kept = talk.say(alice, "kept")["seq"]
+    gone = talk.say(alice, "gone")["seq"]
+    push()
+    alice.post(f"{talk.path}/messages/{gone}/recall", {})
+    push()
+    [_shown, instead] = phone.of(bob)
+    assert (instead.seq, instead.silent, instead.badge) == (kept, False, 1)
+    assert instead.text.endswith("kept")
+    alice.post(f"{talk.path}/messages/{kept}/recall", {})
+    push()
+    [*_, cleared] = phone.of(bob)
+    assert (cleared.silent, cleared.badge) == (True, 0)
+    push()
+    assert len(phone.of(bob)) == 3
+
+
+def test_a_recall_of_what_is_not_shown_disturbs_nobody(phone, alice, bob, talk):
+    below = talk.say(alice, "below")["seq"]
+    talk.say(alice, "shown")
+    push()
+    alice.post(f"{talk.path}/messages/{below}/recall", {})
+    push()
+    assert len(phone.of(bob)) == 1
+
+
 def test_a_provider_that_fails_is_tried_again_and_a_dead_token_is_forgotten(
     phone, alice, bob, talk
 ):
