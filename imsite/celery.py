@@ -11,6 +11,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imsite.settings")
 
 from django.conf import settings
 
+from imsite import deafness  # noqa: F401 - connects itself to the worker's signals
+
 # Root is the usual user of a container, and a newcomer's first screen is for the addresses.
 warnings.filterwarnings("ignore", message="You're running the worker with superuser")
 # Seconds after which a task that nobody acknowledged is handed out again; longer than any runs.

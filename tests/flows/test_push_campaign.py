@@ -1,6 +1,6 @@
 """Kill -9 of worker, beat and valkey, a flushed store, a hanging provider: no push lost, few doubled.
 
-IM_TEST_PUSH_ROUNDS says how many rounds; each takes some ten seconds.
+IM_TEST_PUSH_ROUNDS says how many rounds, each of some ten seconds, IM_TEST_PUSH_FAULTS of what.
 """
 
 import os
@@ -15,6 +15,8 @@ from tests.standins.running import standing
 
 ROUNDS = int(os.environ.get("IM_TEST_PUSH_ROUNDS", "2"))
 SEED = int(os.environ.get("IM_TEST_PUSH_SEED", random.randrange(2**32)))
+# Of worker, task, beat, valkey, flush, hang; all of them if none is named.
+FAULTS = os.environ.get("IM_TEST_PUSH_FAULTS", "").split()
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
@@ -30,7 +32,7 @@ def test_whatever_dies_every_unread_message_is_pushed(tmp_path, monkeypatch):
             site.complete()
             campaign = Campaign(site, fcm, SEED)
             campaign.undisturbed(3)
-            faults = list(campaign.faults)
+            faults = FAULTS or list(campaign.faults)
             for n in range(ROUNDS):
                 campaign.round(faults[n % len(faults)] if len(faults) <= ROUNDS else _two(n))
             report = campaign.close()
