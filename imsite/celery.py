@@ -17,6 +17,9 @@ from imsite import deafness  # noqa: F401 - connects itself to the worker's sign
 warnings.filterwarnings("ignore", message="You're running the worker with superuser")
 # Seconds after which a task that nobody acknowledged is handed out again; longer than any runs.
 LONGEST_TASK = 600
+# Seconds after which a bell that nobody heard is not heard any more: what rang for days need not be
+# made up for, yet a worker whose clock is an hour ahead must hear.
+BELL = 7200
 
 
 def broker_url(redis_url: str) -> str:
@@ -60,33 +63,32 @@ app.conf.update(
         "push what is owed": {
             "task": "push.tasks.push",
             "schedule": timedelta(seconds=5),
-            "options": {"expires": 5},
+            "options": {"expires": BELL},
         },
         "clear what was read": {
             "task": "push.tasks.clear_read",
             "schedule": timedelta(minutes=5),
-            "options": {"expires": 300},
+            "options": {"expires": BELL},
         },
         "look for conversations that nobody looked at": {
             "task": "push.tasks.find_missed",
             "schedule": timedelta(hours=1),
-            "options": {"expires": 3600},
+            "options": {"expires": BELL},
         },
         "forget old decisions about pushes": {
             "task": "push.tasks.forget",
             "schedule": timedelta(hours=1),
-            "options": {"expires": 3600},
+            "options": {"expires": BELL},
         },
         "send letters, open cases, resume orders": {
             "task": "messages.tasks.tend_moderation",
             "schedule": timedelta(minutes=1),
-            # A bell that rang while nobody listened need not ring twice.
-            "options": {"expires": 60},
+            "options": {"expires": BELL},
         },
         "take a sample for the dashboard": {
             "task": "imsite.desk.tasks.take_sample",
             "schedule": timedelta(minutes=5),
-            "options": {"expires": 300},
+            "options": {"expires": BELL},
         },
     },
 )
@@ -95,4 +97,4 @@ app.autodiscover_tasks()
 
 def ring(task: str, *args: Any) -> None:
     """Ring for a task from any process, once and without patience."""
-    app.send_task(task, args=args, expires=60, retry=False)
+    app.send_task(task, args=args, expires=BELL, retry=False)

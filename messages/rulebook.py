@@ -50,7 +50,7 @@ class PolicyRule(models.Model):
         permissions = [("write_rules", "Can make, change, test and switch content rules")]
 
     def __str__(self) -> str:
-        return self.name
+        return f"rule {self.pk}"
 
 
 class PolicyState(models.Model):

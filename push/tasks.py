@@ -14,7 +14,7 @@ BUDGET = 20.0
 def push(**_: object) -> None:
     """Push what is owed; rung after sends, and every few seconds in case nobody rang."""
     if sweep.run(clock.now, budget=BUDGET):
-        push.apply_async(countdown=1, expires=60)
+        push.apply_async(countdown=1)
 
 
 @shared_task
