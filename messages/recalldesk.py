@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.module_loading import import_string
 
 from accounts.admin import person
 from accounts.useracts import warrant
@@ -17,12 +18,13 @@ from imsite.core import clock
 from imsite.core.desk import shown
 from imsite.core.desk.acts import Act, ActForm, Acting, offer
 from imsite.core.desk.typed import number
-from messages import tasks
 from messages.casedesk import item
 from messages.models import RecallOrder
 from messages.moderation import orders
 from messages.moderation.selection import Selection
 
+# Not imported before it is needed: every process loads the admin, and Celery is slow to load.
+_RING = "messages.tasks.ring"
 # The one reason that a look needs; nothing comes of it, so nothing is recorded.
 _LOOKING = "preview"
 
@@ -149,7 +151,7 @@ class RecallOrderAdmin(Acting):
 def _begin(order_id: int) -> None:
     """Do the first step here, so that small orders are done at once; a worker does the rest."""
     if orders.step(order_id, now=clock.now()):
-        tasks.ring(order_id)
+        import_string(_RING)(order_id)
 
 
 def _told(chosen: Selection) -> list[str]:

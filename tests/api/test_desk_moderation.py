@@ -179,7 +179,7 @@ def test_a_large_order_goes_on_in_the_worker(at_desk, alice, bob, monkeypatch):
     talk = talk_of(alice, bob)
     fill(talk, bob, orders.STEP + 50)
     rung: list[int] = []
-    monkeypatch.setattr("messages.recalldesk.tasks.ring", rung.append)
+    monkeypatch.setattr("messages.tasks.ring", rung.append)
     shown = text_of(at_desk, NEW, data={"conversation": str(talk.id)})
     here = done(at_desk.post(NEW, {"chosen": chosen_in(shown), **REASON}))
     order = RecallOrder.objects.latest("pk")
