@@ -1,6 +1,7 @@
 """Laws of content rules over every way in: what a send may not say, no edit, batch or socket says."""
 
 import uuid
+from queue import SimpleQueue
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -47,8 +48,13 @@ def by_batch(alice: Person, talk: Talk, text: str) -> bool:
 
 def by_socket(alice: Person, talk: Talk, text: str) -> bool:
     caller = Caller(alice.id, alice.device_id, 0)
-    sent = frames.send(caller, talk.id, {"client_id": str(uuid.uuid4()), "text": text})
-    return not isinstance(sent.exception(timeout=15), AppError)
+    answers: SimpleQueue = SimpleQueue()
+    message = {"client_id": str(uuid.uuid4()), "text": text}
+    try:
+        frames.send(caller, talk.id, message, answers.put)
+    except AppError:
+        return False
+    return not isinstance(answers.get(timeout=15), AppError)
 
 
 def by_edit(alice: Person, talk: Talk, text: str) -> bool:
