@@ -18,7 +18,8 @@ help:  ## Show this list
 
 setup: $(STAMP)  ## Make or refresh the environment in .venv from requirements.lock
 
-# Redone only when the lock changed: a second start must not wait for it. uv does not read pip's
+# Redone only when the lock changed: a second start must not wait for it. Compiled at once, since where
+# Python may write no bytecode each process would compile all packages anew, for seconds. uv does not read pip's
 # configuration, so an index that only pip knows is handed on.
 $(STAMP): requirements.lock
 	@$(if $(filter .uv/bin/uv,$(UV)),$(MAKE) --no-print-directory .uv/bin/uv)
@@ -28,7 +29,7 @@ $(STAMP): requirements.lock
 	@index="$${PIP_INDEX_URL:-$$("$(PYTHON)" -m pip config get global.index-url 2>/dev/null || true)}"; \
 	if [ -n "$$index" ] && [ -z "$$UV_DEFAULT_INDEX$$UV_INDEX_URL" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
 	echo "installing requirements.lock into .venv"; \
-	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements.lock
 	@touch $@
 
 .uv/bin/uv:
