@@ -27,6 +27,11 @@ def broker_url(redis_url: str) -> str:
     return redis_url.replace("unix://", "redis+socket://", 1)
 
 
+def bell(task: str, **every: float) -> dict[str, Any]:
+    """Return the entry of the schedule that rings for a task again and again."""
+    return {"task": task, "schedule": timedelta(**every), "options": {"expires": BELL}}
+
+
 app = Celery("imsite")
 app.conf.update(
     broker_url=broker_url(settings.IM_REDIS_URL),
@@ -60,36 +65,14 @@ app.conf.update(
             }
             for name in ("devices", "log", "requests")
         },
-        "push what is owed": {
-            "task": "push.tasks.push",
-            "schedule": timedelta(seconds=5),
-            "options": {"expires": BELL},
-        },
-        "clear what was read": {
-            "task": "push.tasks.clear_read",
-            "schedule": timedelta(minutes=5),
-            "options": {"expires": BELL},
-        },
-        "look for conversations that nobody looked at": {
-            "task": "push.tasks.find_missed",
-            "schedule": timedelta(hours=1),
-            "options": {"expires": BELL},
-        },
-        "forget old decisions about pushes": {
-            "task": "push.tasks.forget",
-            "schedule": timedelta(hours=1),
-            "options": {"expires": BELL},
-        },
-        "send letters, open cases, resume orders": {
-            "task": "messages.tasks.tend_moderation",
-            "schedule": timedelta(minutes=1),
-            "options": {"expires": BELL},
-        },
-        "take a sample for the dashboard": {
-            "task": "imsite.desk.tasks.take_sample",
-            "schedule": timedelta(minutes=5),
-            "options": {"expires": BELL},
-        },
+        "push what is owed": bell("push.tasks.push", seconds=5),
+        "clear what was read": bell("push.tasks.clear_read", minutes=5),
+        "look for conversations that nobody looked at": bell("push.tasks.find_missed", hours=1),
+        "forget old decisions about pushes": bell("push.tasks.forget", hours=1),
+        "send letters, open cases, resume orders": bell(
+            "messages.tasks.tend_moderation", minutes=1
+        ),
+        "take a sample for the dashboard": bell("imsite.desk.tasks.take_sample", minutes=5),
     },
 )
 app.autodiscover_tasks()

@@ -13,7 +13,7 @@ from django.db import connection
 
 from imsite.core import cursor as positions
 from imsite.core import rows, stamps
-from messages import history
+from messages import history, windows
 from messages.kinds import KINDS
 from messages.models import SEQ_BITS
 
@@ -42,7 +42,6 @@ hit AS (
  ORDER BY x.created_at DESC, x.id DESC LIMIT %s)
 SELECT e.id, e.created_at, e.wire FROM hit CROSS JOIN messagelog_entry e
  WHERE e.id = hit.id ORDER BY hit.created_at DESC, hit.id DESC"""
-_FLOOR = "CASE WHEN c.history = 'all' THEN 0 ELSE m.visible_from - 1 END"
 _INDEX = "messagelog_searchtext"
 
 
@@ -146,7 +145,7 @@ def _matches(
 def _sql(vendor: str, here: bool, older: bool) -> str:
     return _FOUND.format(
         bits=SEQ_BITS,
-        floor=stamps.greatest("c.floor_seq", _FLOOR),
+        floor=windows.floor_sql(),
         here="AND c.id = %s" if here else "",
         joined=f"w CROSS JOIN {_INDEX} s" if here else f"{_INDEX} s CROSS JOIN w",
         match="s.words MATCH %s" if stamps.is_sqlite() else "s.words @@ %s::tsquery",

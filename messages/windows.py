@@ -98,7 +98,7 @@ def _items_sql(vendor: str, forward: bool) -> str:
     ranged = f"""SELECT e.wire FROM {Entry._meta.db_table} e
  WHERE e.id > {start} + {low} AND e.id <= {start} + {high} ORDER BY e.id"""
     window = _WINDOW.format(test="= %s").replace(
-        "SELECT ", f"SELECT c.id, {_floor()} AS floor, ", 1
+        "SELECT ", f"SELECT c.id, {floor_sql()} AS floor, ", 1
     )
     number = rows.cast("bigint")
     return f"""WITH w AS ({window}), a(place, size) AS (SELECT %s{number}, %s{number})
@@ -106,6 +106,7 @@ def _items_sql(vendor: str, forward: bool) -> str:
   ({rows.joined(ranged, "wire")}) FROM w CROSS JOIN a"""
 
 
-def _floor() -> str:
+def floor_sql() -> str:
+    """Return SQL for the seq up to which a member `m` of a conversation `c` reads nothing."""
     window = "CASE WHEN c.history = 'all' THEN 0 ELSE m.visible_from - 1 END"
     return stamps.greatest("c.floor_seq", window)
