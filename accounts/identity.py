@@ -8,7 +8,17 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from accounts import blocks, callers, devices, following, names, passwords, profiles, tokens
+from accounts import (
+    blocks,
+    callers,
+    devices,
+    following,
+    names,
+    passwords,
+    profiles,
+    tokens,
+    wording,
+)
 from accounts.models import Device, User
 from imsite.core import clock
 from imsite.core.errors import Conflict, InvalidRequest
@@ -35,6 +45,7 @@ def register(newcomer: Newcomer, claim: devices.Claim, *, now: datetime) -> dict
         raise InvalidRequest.field(
             "username", "must be 3 to 32 letters or digits, with _ . - allowed"
         )
+    wording.check(newcomer.username, newcomer.display_name)
     # Asked before the hash, which is dear; the constraint decides when two ask at once.
     if named(newcomer.username) is not None:
         raise UsernameTaken

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from accounts import following, names, paging
+from accounts import following, names, paging, wording
 from accounts.models import User
 from imsite.core import clock, rows, stamps
 from imsite.core.errors import InvalidRequest, NotFound
@@ -119,6 +119,7 @@ def change(user_id: int, changes: Mapping[str, Any]) -> dict[str, Any]:
         user = living(user_id, lock=True)
         changed = {name for name, value in changes.items() if getattr(user, name) != value}
         if changed:
+            wording.check(*(changes[name] for name in sorted(changed & {"display_name", "bio"})))
             _write(user, {name: changes[name] for name in changed})
         if changed & {"display_name", "avatar_media_id"}:
             following.profile_changed(user_id)

@@ -1,8 +1,10 @@
-"""Measure the admin's lists over a log of a million entries: each with its queries and its time.
+"""Measure the admin's lists over a million entries and much to moderate: each with its queries and time.
 
     python -m bench.desk [--engine sqlite|postgresql] [--entries N]
 
-The database is made for the run. Each list is opened six times in this process, the first time to
+The database is made for the run: a million entries of 20,000 people in a thousand logs, 10,000 open cases
+with two reports each and as many closed, 10,000 held messages, 1,000 recall orders and an audit log of
+100,000 rows. Each list is opened six times in this process, the first time to
 warm up; the table shows the median and the slowest of the other five, and the number of queries. It
 ends with 1 if the slowest of any is above a second.
 """
@@ -17,21 +19,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
-from uuid import UUID
 
 import django
 
+from bench.desk_fill import PER_LOG, fill, sender
 from bench.rig import ENGINES
 from tests import postgres
 
 _BAR = 1.0
 _ROUNDS = 5
-_PER_LOG = 1_000
-_PEOPLE = 20_000
-_MEMBERS = 20
-_COLUMNS = (
-    "id", "conversation_id", "sender_id", "client_id", "kind", "ordinal", "created_at", "wire",
-)  # fmt: skip
 
 
 def main() -> None:
@@ -46,7 +42,7 @@ def main() -> None:
         os.environ["DATABASE_URL"] = _database(stack, asked.engine, folder)
         os.environ["DJANGO_SETTINGS_MODULE"] = "imsite.settings"
         django.setup()
-        slow = _run(asked.entries // _PER_LOG)
+        slow = _run(asked.entries // PER_LOG)
     sys.exit(1 if slow else 0)
 
 
@@ -65,80 +61,13 @@ def _run(logs: int) -> bool:
 
     call_command("migrate", verbosity=0)
     began = time.monotonic()
-    _people()
-    _groups(logs)
-    for place in range(1, logs + 1):
-        _log(place)
+    fill(logs)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    print(f"{logs * _PER_LOG:,} entries in {logs:,} logs: {time.monotonic() - began:.0f} s")
+    print(f"{logs * PER_LOG:,} entries in {logs:,} logs: {time.monotonic() - began:.0f} s")
     slow = _measure(logs)
     connections.close_all()
     return slow
-
-
-def _people() -> None:
-    from accounts.models import Device, User
-    from imsite.core import clock
-
-    now = clock.now()
-    people = [
-        User(username=f"user{n}", username_key=f"user{n}", display_name=f"User {n}", created_at=now)
-        for n in range(_PEOPLE)
-    ]
-    for user in people:
-        user.call(user.display_name)
-    User.objects.bulk_create(people, batch_size=5_000)
-    seen = {"rotated_at": now, "created_at": now, "last_seen_at": now, "salt": b"0" * 16}
-    devices = [Device(user_id=n + 1, **seen) for n in range(_PEOPLE)]
-    Device.objects.bulk_create(devices, batch_size=5_000)
-
-
-def _sender(place: int, n: int) -> int:
-    return (place * _MEMBERS + n % _MEMBERS) % _PEOPLE + 1
-
-
-def _groups(logs: int) -> None:
-    from conversations.models import Conversation, Membership
-    from imsite.core import clock
-
-    now = clock.now()
-    heads = {"head_seq": _PER_LOG, "head_ordinal": _PER_LOG, "member_count": _MEMBERS}
-    groups = [
-        Conversation(kind="group", title=f"Group {n}", created_at=now, last_at=now, **heads)
-        for n in range(logs)
-    ]
-    Conversation.objects.bulk_create(groups, batch_size=2_000)
-    seats = [
-        Membership(conversation_id=place, user_id=_sender(place, n), joined_at=now)
-        for place in range(1, logs + 1)
-        for n in range(_MEMBERS)
-    ]
-    Membership.objects.bulk_create(seats, batch_size=5_000)
-
-
-def _log(place: int) -> None:
-    """Write one log: each message holds a word that all have, one of fifty, and one of its own."""
-    from django.db import transaction
-
-    from imsite.core import clock, rows, stamps
-    from messages import search
-    from messages.models import packed
-
-    moment, entries, words = rows.moment(clock.now()), [], []
-    for seq in range(1, _PER_LOG + 1):
-        key, sender = packed(place, seq), _sender(place, seq)
-        text = f"message about topic{place * seq % 50} number{place}x{seq}"
-        wire = (
-            f'{{"seq":{seq},"ordinal":{seq},"kind":"text","sender_id":{sender},'
-            f'"sent_at":"2026-11-23T14:50:00.123Z","text":"{text}"}}'
-        )
-        client_id = UUID(int=key).hex if stamps.is_sqlite() else UUID(int=key)
-        entries.append((key, place, sender, client_id, "text", seq, moment, wire))
-        words.append((key, text))
-    with transaction.atomic():
-        rows.insert("messagelog_entry", _COLUMNS, entries)
-        search.index(words)
 
 
 def _measure(logs: int) -> bool:
@@ -147,9 +76,9 @@ def _measure(logs: int) -> bool:
     from accounts.models import User
 
     client = Client()
-    client.force_login(User.objects.create_superuser("root", "correct horse battery"))
+    client.force_login(User.objects.get(username="root"))
     middle = (logs // 2) << 32 | 500
-    entry, person = "/admin/messagelog/entry/", f"user{_sender(logs // 2, 3) - 1}"
+    entry, person = "/admin/messagelog/entry/", f"user{sender(logs // 2, 3) - 1}"
     lists = {
         "entries, first page": entry,
         "entries, in the middle": f"{entry}?after={middle}",
@@ -167,10 +96,24 @@ def _measure(logs: int) -> bool:
         "people": "/admin/accounts/user/",
         "people by name": "/admin/accounts/user/?q=user9999",
         "people, banned": "/admin/accounts/user/?standing=banned",
-        "one person": f"/admin/accounts/user/{_sender(logs // 2, 3)}/change/",
+        "one person": f"/admin/accounts/user/{sender(logs // 2, 3)}/change/",
         "devices": "/admin/accounts/device/",
         "devices, ended": "/admin/accounts/device/?state=ended",
+        "cases": "/admin/messagelog/case/",
+        "cases, page 150": "/admin/messagelog/case/?after=7450",
+        "cases, closed": "/admin/messagelog/case/?closed=1",
+        "one case": "/admin/messagelog/case/5000/change/",
+        "held messages": "/admin/messagelog/held/",
+        "held messages, page 150": "/admin/messagelog/held/?after=7450",
+        "held messages, decided": "/admin/messagelog/held/?state=decided",
+        "recall orders": "/admin/messagelog/recallorder/",
+        "recall many, a person": f"/admin/messagelog/recallorder/new/?sender={person}",
+        "recall many, a phrase": "/admin/messagelog/recallorder/new/?phrase=topic7",
+        "content rules": "/admin/messagelog/policyrule/",
         "audit log": "/admin/accounts/auditentry/",
+        "audit log, in the middle": "/admin/accounts/auditentry/?after=50000",
+        "audit log of a person": "/admin/accounts/auditentry/?target=user:7",
+        "audit log of an act": "/admin/accounts/auditentry/?act=user.mute",
         "dashboard": "/admin/",
     }
     return any([_open(client, name, path) > _BAR for name, path in lists.items()])

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F
 
+from accounts.wording import Place
 from conversations import heads, logbook
 from conversations.models import Membership
 from imsite.core import stamps
@@ -40,6 +41,12 @@ class Act:
     def rank(self) -> int:
         """How high the actor stands."""
         return RANKS[self.seat.role] if self.seat else -1
+
+    @property
+    def place(self) -> Place:
+        """Where the actor says something, as what."""
+        role = self.seat.role if self.seat else ""
+        return Place(conversation_id=self.head.id, kind=self.head.kind, role=role)
 
     def require(self, role: str) -> None:
         """Refuse unless the actor of a group has at least this role."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
+from accounts import wording
 from conversations import pings
 from conversations.access import Act, acting, refuse_frozen
 from conversations.models import Conversation, Membership
@@ -23,6 +24,7 @@ def update(user_id: int, conversation_id: int, *, changes: dict[str, Any], now: 
         real = {name: new for name, new in changes.items() if getattr(stored, name) != new}
         if not real:
             return
+        wording.check(*(real.get(name) for name in _NOTICED), place=act.place)
         Conversation.objects.filter(pk=conversation_id).update(**real)
         for name in real.keys() & _NOTICED.keys():
             kind, label = _NOTICED[name]

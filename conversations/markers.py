@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Max, Min
 
+from accounts import wording
 from conversations import access, following, heads, logbook, pings
 from conversations.models import Conversation, Membership, Uncounted
 from imsite.core import rows, stamps
@@ -112,6 +113,9 @@ def settle(user_id: int, conversation_id: int, *, changes: dict[str, Any]) -> No
     real = {name: new for name, new in changes.items() if getattr(seat, name) != new}
     if not real:
         return
+    kind = seat.conversation.kind
+    place = wording.Place(conversation_id=conversation_id, kind=kind, role=seat.role)
+    wording.check(real.get("nickname"), place=place)
     with transaction.atomic():
         Membership.objects.filter(pk=seat.pk, state="active").update(
             **real, version=F("version") + 1, stamp=stamps.take()

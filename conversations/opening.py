@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from django.db import IntegrityError, transaction
 
-from accounts import profiles
+from accounts import profiles, wording
 from conversations import heads, logbook, pings
 from conversations.access import notify_in
 from conversations.models import Conversation, Membership
@@ -58,6 +58,8 @@ def group(user_id: int, wanted: Group, *, now: datetime) -> tuple[int, bool]:
     key = f"g:{user_id}:{wanted.client_id}" if wanted.client_id else None
     if key and (kept := Conversation.objects.filter(direct_key=key).first()):
         return _same(kept, wanted)
+    place = wording.Place(conversation_id=0, kind="group", role="owner")
+    wording.check(wanted.title, wanted.settings.get("announcement"), place=place)
     others = [each for each in dict.fromkeys(wanted.member_ids) if each != user_id]
     if len(profiles.existing(others)) != len(others):
         raise NotFound

@@ -39,7 +39,7 @@ _ACCOUNTS = {
     "accounts_register": Operation(
         {201: answers.Session},
         body={"username": "ann", "password": _PASSWORD, "device": _DEVICE},
-        errors=(Code.CONFLICT,),
+        errors=(Code.CONFLICT, Code.REJECTED_BY_POLICY),
     ),
     "accounts_login": _gives(
         answers.Session,
@@ -56,7 +56,9 @@ _ACCOUNTS = {
     "get_accounts_devices": _gives(Paged[answers.Device]),
     "accounts_devices_revoke": _gives(Nothing),
     "get_accounts_me": _gives(answers.Me),
-    "accounts_me": _gives(answers.Me, display_name="Ann", bio="Climbs on Tuesdays."),
+    "accounts_me": _gives(
+        answers.Me, Code.REJECTED_BY_POLICY, display_name="Ann", bio="Climbs on Tuesdays."
+    ),
     "accounts_password": _gives(
         Nothing, Code.BAD_CREDENTIALS, old=_PASSWORD, new="battery staple horse"
     ),
@@ -83,7 +85,7 @@ _CONVERSATIONS = {
             "client_id": _UUID,
             "settings": {"join": "approve", "history": "all"},
         },
-        errors=(Code.NOT_FOUND, Code.CLIENT_ID_CONFLICT),
+        errors=(Code.NOT_FOUND, Code.CLIENT_ID_CONFLICT, Code.REJECTED_BY_POLICY),
     ),
     "get_conversations_by_id": _gives(Head),
     "get_conversations_members": _gives(Paged[answers.Member], Code.INVALID_CURSOR),
@@ -95,9 +97,11 @@ _CONVERSATIONS = {
         {200: Head, 202: answers.Pending}, errors=(Code.CONFLICT, Code.FORBIDDEN, Code.MUTED)
     ),
     "conversations_read": _gives(Head, seq=41),
-    "conversations_settings": _gives(Head, notify="mentions", pinned=True),
+    "conversations_settings": _gives(Head, Code.REJECTED_BY_POLICY, notify="mentions", pinned=True),
     "conversations_typing": _gives(Head),
-    "conversations_update": _rules(Code.MUTED, title="Climbing on Tuesdays", join="open"),
+    "conversations_update": _rules(
+        Code.MUTED, Code.REJECTED_BY_POLICY, title="Climbing on Tuesdays", join="open"
+    ),
     "conversations_members_add": _rules(Code.CONFLICT, Code.MUTED, user_ids=[8, 9]),
     "conversations_members_remove": _rules(user_ids=[9]),
     "conversations_members_mute": _rules(user_id=9, seconds=3600),
@@ -135,7 +139,13 @@ _MESSAGES = {
     ),
     "conversations_messages_recall": _gives(Item, *_ON_AN_ITEM, Code.TOO_LATE),
     "conversations_messages_edit": _gives(
-        Item, *_ON_AN_ITEM, Code.MUTED, Code.TOO_LATE, text="See you at nine."
+        Item,
+        *_ON_AN_ITEM,
+        Code.MUTED,
+        Code.BLOCKED,
+        Code.REJECTED_BY_POLICY,
+        Code.TOO_LATE,
+        text="See you at nine.",
     ),
     "conversations_messages_react": _gives(Item, *_ON_AN_ITEM, Code.MUTED, emoji="👍", op="add"),
     "conversations_messages_pin": _gives(Item, *_ON_AN_ITEM, Code.MUTED),

@@ -17,6 +17,7 @@ from messages import (  # noqa: F401 - most register themselves
     acts,
     badgeacts,
     casedesk,
+    helddesk,
     recalldesk,
     ruledesk,
     search,

@@ -11,11 +11,13 @@ class MessagesConfig(AppConfig):
 
     def ready(self) -> None:
         """Give conversations the log without their knowing it (docs/decisions, group notices)."""
-        from accounts import following
+        from accounts import following, wording
         from conversations import logbook
         from imsite.core import chores
         from messages import ledger, people, retention
+        from messages.policy import titles
 
         logbook.register(ledger.Ledger())
         following.register(people)
+        wording.register(titles.judge)
         chores.register(retention.CHORE)

@@ -143,6 +143,7 @@ class CaseAdmin(ReadOnly):
             "opts": self.opts,
             "case": _row(seen.case, now),
             "excerpt": item(seen.excerpt),
+            "original": seen.original and item(seen.original),
             "current": seen.current and item(seen.current),
             "before": [item(each) for each in seen.before],
             "after": [item(each) for each in seen.after],

@@ -191,6 +191,7 @@ def edit(
         target.require_voice()
         item = wire.edited(target.item, edit, at=clock.wire(now))
         kinds.check_item(item)
+        said = (item.get("text"), item.get("body"))
         item, rules = gate.revise(item, target.head, target.place.role, ruleset=ruleset)
         if edit.mentions is not None:
             _mention(target, item)
@@ -199,7 +200,7 @@ def edit(
         if words := search.words(item):
             search.index([(target.key, words)])
         if rules:
-            flags.file([gate.flag_of(conversation_id, target.item, rules)], now=now)
+            flags.file([gate.flag_of(conversation_id, target.item, rules, said=said)], now=now)
     return target.item
 
 

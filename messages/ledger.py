@@ -7,8 +7,9 @@ import orjson
 from django.db import transaction
 
 from conversations import heads, logbook, pings
-from messages import history
+from messages import flags, history, wire
 from messages.batch import Batch
+from messages.policy import titles
 
 
 class Ledger:
@@ -19,9 +20,10 @@ class Ledger:
     ) -> None:
         """Append notices to the log of a locked head and ping after the commit."""
         batch = Batch()
-        for notice in notices:
-            append_event(batch, head, notice, now=now)
+        placed = [append_event(batch, head, notice, now=now) for notice in notices]
         batch.flush()
+        if found := [each for each in (titles.flag(head, item) for item in placed) if each]:
+            flags.file(found, now=now)
         # Asked at the commit: by then the head in memory stands where the act left it.
         transaction.on_commit(
             lambda: pings.heads_moved([(head.id, head.head_seq, head.parted_seq)])
@@ -46,12 +48,14 @@ class Ledger:
         return {cid: [orjson.Fragment(each) for each in wires] for cid, wires in found.items()}
 
 
-def append_event(batch: Batch, head: heads.Head, notice: logbook.Notice, *, now: datetime) -> None:
-    """Add an entry that the server appends."""
+def append_event(
+    batch: Batch, head: heads.Head, notice: logbook.Notice, *, now: datetime
+) -> wire.Item:
+    """Add an entry that the server appends, and return it as it stands."""
     item = {
         "kind": notice.kind,
         "sender_id": notice.sender_id,
         "body": notice.body,
         "event": True,
     }
-    batch.add(head, item, now=now)
+    return batch.add(head, item, now=now)

@@ -122,14 +122,14 @@ class _Turn:
         """Keep draft number `n`, or say why not."""
         try:
             head, place = self._enter(draft)
-            if kept := self._kept(draft):
-                return kept
+            if known := self._kept(draft):
+                return known
             self._check(draft, head, place)
-            draft, rules = self.gate.admit(n, draft, head, place.role)
+            kept, rules = self.gate.admit(n, draft, head, place.role)
         except AppError as error:
             return error
-        receipt, item = self._append(draft, head, place, at)
-        self.gate.flag(head.id, item, rules)
+        receipt, item = self._append(kept, head, place, at)
+        self.gate.flag(head.id, item, rules, sent=draft)
         return receipt
 
     def _enter(self, draft: Draft) -> tuple[heads.Head, Place]:

@@ -172,6 +172,8 @@ class Report(models.Model):
     reason = models.CharField(max_length=100)
     note = models.TextField(blank=True, default="")
     excerpt = models.TextField()
+    # What a masked message said as it was sent, sealed, until the report is closed.
+    original = models.BinaryField(null=True)
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
 
@@ -182,7 +184,7 @@ class Report(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["conversation_id", "seq"],
-                condition=Q(reporter__isnull=True),
+                condition=Q(reporter__isnull=True, closed_at__isnull=True),
                 name="flag_once",
             ),
         ]

@@ -65,7 +65,7 @@ def _reports(user_id: int) -> list[dict[str, Any]]:
             "note": each.note,
             "created_at": clock.wire(each.created_at),
         }
-        for each in found.defer("excerpt")
+        for each in found.defer("excerpt", "original")
     ]
 
 

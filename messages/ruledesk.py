@@ -1,15 +1,12 @@
-"""Content rules in the admin: write one, try it on last week's log, switch it; decide on what is held."""
+"""Content rules in the admin: write one, try it on last week's log, switch it on and off."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-import orjson
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -17,10 +14,9 @@ from django.urls import path, reverse
 from accounts.useracts import warrant
 from imsite.core.desk import shown
 from imsite.core.desk.acts import Act, ActForm, Acting, offer
-from imsite.core.desk.parts import Tile, tiles
 from imsite.core.errors import InvalidRequest
-from messages.models import Held, PolicyRule
-from messages.policy import content, releasing, rules, testbox
+from messages.models import PolicyRule
+from messages.policy import rules, testbox
 
 # A message that waited for so long is shown in red.
 _LATE = timedelta(hours=4)
@@ -164,52 +160,6 @@ def _hit(hit: testbox.Hit) -> dict[str, Any]:
     }
 
 
-class Waiting(admin.SimpleListFilter):
-    """What waits, unless something else is asked for."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the choices beside what waits."""
-        return [("decided", "Decided"), ("all", "All")]
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Call it by its name when nothing is asked for."""
-        for n, choice in enumerate(super().choices(changelist)):
-            yield choice if n else {**choice, "display": "Waiting"}
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows that are meant."""
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(decided_at__isnull=self.value() != "decided")
-
-
-@admin.register(Held)
-class HeldAdmin(Acting):
-    """Held messages: the queue, and what was decided lately."""
-
-    task = "Rules"
-    subject = "held"
-    list_display = ["id", "held_at", "sender", "conversation_id", "rule_name", "said", "state"]
-    list_filter = [Waiting]
-    list_select_related = ["sender"]
-    fields = [
-        "sender", "conversation_id", "rule_name", "said", "state", "held_at", "decided_at",
-        "decided_by_id", "reason", "seq",
-    ]  # fmt: skip
-
-    @admin.display(description="message")
-    def said(self, held: Held) -> Any:
-        """Return what it says while it waits."""
-        if not held.message:
-            return ""
-        message = orjson.loads(held.message)
-        strings = content.strings(message["kind"], message["text"], message["body"])
-        return shown.text(" · ".join(strings), 1000)
-
-
 def _switch(request: HttpRequest, rule: PolicyRule, given: Mapping[str, Any]) -> str:
     rules.switch(warrant(request, given["reason"]), rule.pk, enabled=not rule.enabled)
     return "It is in force everywhere within a second or two."
@@ -218,16 +168,6 @@ def _switch(request: HttpRequest, rule: PolicyRule, given: Mapping[str, Any]) ->
 def _delete(request: HttpRequest, rule: PolicyRule, given: Mapping[str, Any]) -> str:
     rules.delete(warrant(request, given["reason"]), rule.pk)
     return "The rule is gone."
-
-
-def _release(request: HttpRequest, held: Held, given: Mapping[str, Any]) -> str:
-    seq = releasing.release(warrant(request, given["reason"]), held.pk)
-    return f"It stands in the log as item {seq}."
-
-
-def _refuse(request: HttpRequest, held: Held, given: Mapping[str, Any]) -> str:
-    releasing.refuse(warrant(request, given["reason"]), held.pk)
-    return "It is gone; its sender is told."
 
 
 offer(
@@ -255,39 +195,3 @@ offer(
         note="What it held, flagged or masked stays so.",
     ),
 )
-offer(
-    "messagelog.held",
-    Act(
-        name="release",
-        title="Let through",
-        permission=releasing.DECIDE,
-        do=_release,
-        note="It is appended now, as its sender's.",
-        fits=lambda held: held.decided_at is None,
-    ),
-    Act(
-        name="refuse",
-        title="Refuse",
-        permission=releasing.DECIDE,
-        do=_refuse,
-        grave=True,
-        note="The message is deleted, and its sender reads the reason.",
-        fits=lambda held: held.state == "waiting",
-    ),
-)
-
-
-def waiting(*, now: datetime) -> Tile:
-    """Return how many messages wait, counted up to a hundred, and for how long the oldest does."""
-    count, oldest = releasing.backlog()
-    hours = None if oldest is None else int((now - oldest).total_seconds() // 3600)
-    return Tile(
-        title="Held messages",
-        value="100+" if count > 100 else str(count),
-        note="" if hours is None else f"the oldest waits for {hours} h",
-        alarm=oldest is not None and now - oldest > _LATE,
-        url=reverse("admin:messagelog_held_changelist"),
-    )
-
-
-tiles.register(releasing.DECIDE, waiting)

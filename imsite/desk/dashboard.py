@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils.safestring import SafeString
 
 from conversations import upkeep
@@ -16,6 +17,8 @@ from imsite.desk.models import Sample
 
 # Hours: expiry runs many times a day.
 _LATE = 24
+# How old a site is when expiry, which runs every hour, must have run once.
+_FIRST = timedelta(hours=2)
 Point = tuple[datetime, Sample | None]
 
 
@@ -77,7 +80,7 @@ def _expiry(now: datetime) -> Tile:
     lags = [each["lag_seconds"] for each in told.values()]
     doubted = any(each["doubted"] for each in told.values())
     if not lags or None in lags:
-        return Tile(title="Expiry", value="never ran", note="is a worker running?", alarm=True)
+        return _not_yet("Expiry", _FIRST, now=now)
     hours = max(lags) / 3600
     note = "waits: the clock jumped" if doubted else "what should have gone is gone up to then"
     return Tile(
@@ -89,11 +92,17 @@ def _sampling(now: datetime) -> Tile:
     """Say whether the curves go on: without a worker they end, and so does all periodic work."""
     newest = samples.newest()
     if newest is None:
-        return Tile(
-            title="Periodic work", value="none yet", note="is a worker running?", alarm=True
-        )
+        return _not_yet("Periodic work", samples.LATE, now=now)
     age = now - newest.at
     late = age > samples.LATE
     minutes = int(age.total_seconds() // 60)
     note = "the worker or beat stands still" if late else "the worker is at work"
     return Tile(title="Periodic work", value=f"{minutes} min ago", note=note, alarm=late)
+
+
+def _not_yet(title: str, first: timedelta, *, now: datetime) -> Tile:
+    """Say that something never ran: in red once this site is so old that it should have."""
+    made = MigrationRecorder.Migration.objects.order_by("id").values_list("applied", flat=True)[:1]
+    if made and now - made[0] > first:
+        return Tile(title=title, value="never ran", note="is a worker running?", alarm=True)
+    return Tile(title=title, value="not yet", note="the first run comes by itself")

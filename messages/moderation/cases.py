@@ -143,7 +143,7 @@ def _finish(warrant: Warrant, case: Case, outcome: Outcome) -> None:
     case.save()
     # From here on the entry is no longer held from expiry.
     reports = Report.objects.filter(case=case)
-    reports.filter(closed_at=None).update(closed_at=warrant.now)
+    reports.filter(closed_at=None).update(closed_at=warrant.now, original=None)
     text = _FINE if outcome.name == "dismiss" else _DONE
     # What a content rule flagged has no reporter.
     told = reports.exclude(reporter=None).values_list("pk", "reporter_id")
@@ -158,6 +158,8 @@ def _dismiss(warrant: Warrant, case: Case, outcome: Outcome) -> None:
 
 
 def _recall(warrant: Warrant, case: Case, outcome: Outcome) -> None:
+    if wire.decode(case.excerpt).get("event"):
+        raise InvalidRequest.field("outcome", "a title or an announcement cannot be recalled")
     orders.recall_one(warrant, case.conversation_id, case.seq)
 
 

@@ -10,7 +10,7 @@ from django.db.models import Count
 from accounts import authority
 from imsite.core import rows
 from imsite.core.errors import NotFound
-from messages import wire
+from messages import seals, wire
 from messages.kinds import CHANGES
 from messages.models import Case, Report, packed
 from messages.moderation.cases import HANDLE
@@ -36,6 +36,8 @@ class Dossier:
     case: Case
     reports: Sequence[Report]
     excerpt: dict[str, Any]
+    # The item as it was sent, if a rule masked what it flagged; gone when the case is closed.
+    original: dict[str, Any] | None
     # The entry as it stands now; None: purged.
     current: dict[str, Any] | None
     before: Sequence[dict[str, Any]]
@@ -86,20 +88,29 @@ def one(actor_id: int, case_id: int, *, now: datetime) -> Dossier:
     case = Case.objects.select_related(*people).filter(pk=case_id).first()
     if case is None:
         raise NotFound
-    reports = Report.objects.filter(case=case).select_related("reporter").order_by("pk")
+    related = Report.objects.filter(case=case).select_related("reporter").order_by("pk")
+    reports = list(related[:_REPORTS])
     earlier = Case.objects.filter(accused_id=case.accused_id).exclude(pk=case.pk)
     key = packed(case.conversation_id, case.seq)
     here = _read("id = %s", [key], "id", 1)
     low, high = packed(case.conversation_id, 0), packed(case.conversation_id + 1, 0)
     return Dossier(
         case=case,
-        reports=list(reports[:_REPORTS]),
+        reports=reports,
         excerpt=wire.decode(case.excerpt),
+        original=_original(key, reports),
         current=here[0] if here else None,
         before=_read(f"id > %s AND id < %s AND {_SHOWN}", [low, key], "id DESC", CONTEXT)[::-1],
         after=_read(f"id > %s AND id < %s AND {_SHOWN}", [key, high], "id", CONTEXT),
         earlier=list(earlier.select_related("closed_by").order_by("-pk")[:_EARLIER]),
     )
+
+
+def _original(key: int, reports: Sequence[Report]) -> dict[str, Any] | None:
+    for report in reports:
+        if report.original is not None and (raw := seals.opened(key, bytes(report.original))):
+            return wire.decode(raw.decode())
+    return None
 
 
 def _read(where: str, params: list[int], order: str, most: int) -> list[dict[str, Any]]:

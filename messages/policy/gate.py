@@ -71,10 +71,10 @@ class Gate:
         self._known[held.key(draft)] = (answer, draft.digest)
         return answer
 
-    def flag(self, conversation_id: int, item: dict[str, Any], rules: Sequence[Rule]) -> None:
-        """Note that an appended item is to be looked at by moderators."""
+    def flag(self, here: int, item: dict[str, Any], rules: Sequence[Rule], *, sent: Draft) -> None:
+        """Note that an appended item, sent as this, is to be looked at by moderators."""
         if rules:
-            self._flags.append(flag_of(conversation_id, item, rules))
+            self._flags.append(flag_of(here, item, rules, said=(sent.text, sent.body)))
 
     def flush(self, *, now: datetime) -> None:
         """Store what is held and flagged, in the transaction that appends; count hits after it."""
@@ -107,14 +107,19 @@ def _masked(
     return found
 
 
-def flag_of(conversation_id: int, item: dict[str, Any], rules: Sequence[Rule]) -> flags.Flag:
-    """Return the report of an item by rules."""
+def flag_of(
+    conversation_id: int, item: dict[str, Any], rules: Sequence[Rule], *, said: Content
+) -> flags.Flag:
+    """Return the report of an item by rules; `said` is its content before rules masked it."""
+    shown = (item.get("text"), item.get("body"))
+    original = {**item, "text": said[0], "body": said[1]} if said != shown else None
     return flags.Flag(
         conversation_id=conversation_id,
         seq=item["seq"],
         sender_id=item["sender_id"],
         wire=wire.encode(item),
         reason=f"rule: {', '.join(rule.name for rule in rules)}"[:100],
+        original=None if original is None else wire.encode(original).encode(),
     )
 
 

@@ -105,6 +105,14 @@ def test_a_held_message_is_seen_and_decided(at_desk, talk, alice, bob):
     first, second = Held.objects.filter(conversation_id=talk.id).order_by("id")
     queue = page(at_desk, "/admin/messagelog/held/")
     assert "heldword two" in queue
+    # A queue: what has waited longest comes first.
+    listed = [each.pk for each in at_desk.get("/admin/messagelog/held/").context["cl"].result_list]
+    assert listed == sorted(listed)
+    assert f">{first.pk}<" in queue
+    beyond = at_desk.get(f"/admin/messagelog/held/?after={first.pk}").context["cl"].result_list
+    assert [each.pk for each in beyond] == [each for each in listed if each > first.pk]
+    back = at_desk.get(f"/admin/messagelog/held/?before={second.pk}").context["cl"].result_list
+    assert [each.pk for each in back] == [each for each in listed if each < second.pk]
     assert "<script>alert" not in queue
     let = at_desk.post(f"/admin/messagelog/held/{first.pk}/release/", {"reason": "fine"})
     assert let.status_code == 302

@@ -1,17 +1,23 @@
-"""No route gives what moderators took back: the bytes of every GET are searched for it."""
+"""Nothing gives what moderators took back, hold or hide: the bytes of every answer are searched for it."""
 
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 
 import pytest
 from drf_spectacular.generators import SchemaGenerator
+from websockets.sync.client import connect
 
+from accounts.models import User
+from imsite.catalogue import OPERATIONS
 from imsite.core import clock
 from messages.models import Case, Sealed
 from messages.moderation import cases, orders
 from messages.moderation.cases import Outcome
 from messages.moderation.selection import Selection
+from tests import desk
 from tests.cast import Person, Talk, talk_of
+from tests.rules import ruled
 from tests.staff import warrant
 
 
@@ -49,20 +55,86 @@ def queries(path: str, talk: Talk, words: list[str], seqs: list[int]) -> list[st
     return found
 
 
-def everything(who: Person, talk: Talk, words: list[str], seqs: list[int]) -> Iterator[bytes]:
-    """Yield the answer of every GET route in every form."""
+def everything(
+    who: Person, talk: Talk, words: list[str], seqs: list[int], reached: set[str] | None = None
+) -> Iterator[bytes]:
+    """Yield the answer of every GET route in every form; note in `reached` those that gave something."""
     for path in sorted(get_routes()):
         for query in queries(path, talk, words, seqs):
-            filled = path.format(conversation_id=talk.id, user_id=who.id, seq=seqs[0], device_id=1)
+            device = who.device_id
+            filled = path.format(
+                conversation_id=talk.id, user_id=who.id, seq=seqs[0], device_id=device
+            )
             answer = who.request("GET", filled.removeprefix("/api/v1/") + query)
             assert answer.status_code in (200, 403, 404), (filled, query, answer.content)
+            if answer.status_code == 200 and reached is not None:
+                reached.add(path)
             yield answer.content
 
 
+def acts(who: Person, talk: Talk, seq: int) -> Iterator[bytes]:
+    """Yield what the acts answer that change little, or nothing of what has no content."""
+    here = f"{talk.path}/messages/{seq}"
+    for path, body in {
+        f"{here}/edit": {"text": "other"},
+        f"{here}/react": {"emoji": "👍", "op": "add"},
+        f"{here}/pin": {},
+        f"{here}/unpin": {},
+        f"{here}/report": {"reason": "spam"},
+        f"{talk.path}/read": {"seq": seq},
+        f"{talk.path}/settings": {"pinned": True},
+        f"{talk.path}/typing": {},
+    }.items():
+        yield who.request("POST", path, body).content
+
+
+def pages(*users: User | None) -> Iterator[bytes]:
+    """Yield every page of the admin that these get, each for its newest row."""
+    for user in users:
+        client = desk.browser(user)
+        for name, path, _ in desk.addresses():
+            if name not in ("logout", "jsi18n"):
+                yield client.get(path).content
+
+
+@pytest.fixture
+def frames(server):
+    """Return what opens a socket, and the frames of all of them so far."""
+    with ExitStack() as stack:
+        sockets = []
+
+        def open_for(who: Person) -> None:
+            address = f"{server.replace('http', 'ws', 1)}/ws"
+            bearer = {"Authorization": f"Bearer {who.access}"}
+            sockets.append(stack.enter_context(connect(address, additional_headers=bearer)))
+
+        def heard() -> list[str]:
+            found = []
+            for socket in sockets:
+                with suppress(TimeoutError):
+                    while True:
+                        found.append(socket.recv(0.3))
+            return found
+
+        yield open_for, heard
+
+
+def test_every_route_of_the_catalogue_is_searched(alice, bob):
+    routes, reached = get_routes(), set()
+    assert len(routes) == sum(name.startswith("get_") for name in OPERATIONS)
+    talk = talk_of(alice, bob)
+    seq = _say(talk, bob, "word")
+    assert list(everything(alice, talk, ["word"], [seq], reached))
+    assert reached == routes
+
+
 @pytest.mark.parametrize("by_case", [True, False], ids=["one", "many"])
-def test_what_was_taken_back_is_in_no_answer(alice, bob, by_case):
+def test_what_was_taken_back_is_in_no_answer(alice, bob, by_case, frames):
     third = Person.new("leaker")
     talk = talk_of(alice, bob, third, history="all")
+    open_for, heard = frames
+    for who in (alice, bob):
+        open_for(who)
     words = [f"secret{uuid.uuid4().hex[:12]}" for _ in range(5)]
     seqs = [_say(talk, bob, word) for word in words]
     alice.post(f"{talk.path}/messages/{seqs[0]}/report", {"reason": "abuse", "note": "look"})
@@ -80,13 +152,71 @@ def test_what_was_taken_back_is_in_no_answer(alice, bob, by_case):
         shown = b"".join(everything(who, talk, words, seqs))
         assert not [word for word in words if word.encode() in shown]
         assert b"recalled_by" in shown
+        answers = b"".join(acts(who, talk, seqs[0]))
+        assert not [word for word in words if word.encode() in answers]
     again = bob.request("POST", f"{talk.path}/messages/{seqs[0]}/recall", {}).content
     assert words[0].encode() not in again
+    told = heard()
+    assert any(f"[{talk.id}," in frame for frame in told), "the sockets hear of it"
+    assert not [word for word in words if any(word in frame for frame in told)]
 
 
-def _say(talk: Talk, who: Person, word: str) -> int:
+def test_what_is_held_or_masked_is_in_no_answer(alice, bob, frames):
+    talk = talk_of(alice, bob, history="all")
+    open_for, heard = frames
+    open_for(alice)
+    held, masked = (f"secret{uuid.uuid4().hex[:12]}" for _ in range(2))
+    here = {"conversation_id": talk.id}
+    rules = [{**here, "patterns": held, "action": "hold"}, {**here, "patterns": masked}]
+    flags = {**rules[1], "action": "flag"}
+    with ruled(rules[0], {**rules[1], "action": "mask"}, flags):
+        message = {"client_id": str(uuid.uuid4()), "text": f"say {held}"}
+        assert bob.refused("POST", f"{talk.path}/messages", message) == "rejected_by_policy"
+        seq = _say(talk, bob, f"so {masked}", url="https://example.org/")
+    for who in (alice, bob):
+        found = [*everything(who, talk, [held, masked], [seq]), *acts(who, talk, seq)]
+        assert not [word for word in (held, masked) if word.encode() in b"".join(found)]
+    told = heard()
+    assert any(f"[{talk.id}," in frame for frame in told)
+    assert not [frame for frame in told if held in frame or masked in frame]
+
+
+def test_nobody_without_permission_reads_any_of_it_in_the_admin(alice, bob):
+    desk.world()
+    words = {name: f"secret{uuid.uuid4().hex[:12]}" for name in ("recalled", "held", "masked")}
+    talk = talk_of(alice, bob)
+    here = {"conversation_id": talk.id}
+    flag = {**here, "patterns": words["masked"], "action": "flag"}
+    with ruled(
+        {**here, "patterns": words["held"], "action": "hold"}, flag, flag | {"action": "mask"}
+    ):
+        bob.refused("POST", f"{talk.path}/messages", _message(words["held"]))
+        talk.say(bob, words["masked"])
+        cases.adopt(now=clock.now())
+        seq = talk.say(bob, words["recalled"])["seq"]
+        orders.recall_one(warrant(), talk.id, seq)
+        nobodies = [None, User.objects.get(pk=alice.id), *map(desk.new_staff, _BLIND)]
+        shown = b"".join(pages(*nobodies, desk.new_staff()))
+        assert not [name for name, word in words.items() if word.encode() in shown]
+        # The same pages, and the same search of bytes, find for a moderator what is theirs to see.
+        shown = b"".join(pages(desk.new_staff("Moderator")))
+        assert [name for name, word in words.items() if word.encode() in shown] == [
+            "held",
+            "masked",
+        ]
+
+
+# Groups that have nothing to do with what people said.
+_BLIND = ("Support", "Operator")
+
+
+def _message(text: str) -> dict:
+    return {"client_id": str(uuid.uuid4()), "text": text}
+
+
+def _say(talk: Talk, who: Person, word: str, url: str = "") -> int:
     """Say it as a link, whose title and memo are content too, pinned and with a reaction."""
-    body = {"url": f"https://example.org/{word}", "title": word, "memo": word}
+    body = {"url": url or f"https://example.org/{word}", "title": word, "memo": word}
     seq = talk.say(who, word, kind="link", body=body, mentions=[talk.owner.id])["seq"]
     talk.owner.post(f"{talk.path}/messages/{seq}/pin")
     talk.owner.post(f"{talk.path}/messages/{seq}/react", {"emoji": "👎", "op": "add"})

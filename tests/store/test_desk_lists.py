@@ -1,10 +1,18 @@
 """What the admin's lists and pages ask of the database: so many queries, whatever the number of rows."""
 
+import uuid
+from datetime import timedelta
+
 import pytest
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Device, User
+from conversations import upkeep
+from imsite.desk import dashboard, samples
+from messages import search
+from messages.models import packed
 from tests import desk
 from tests.cast import Person, talk_of
 
@@ -74,7 +82,7 @@ def test_pages_of_a_list_are_the_whole_of_it(root):
         changelist = root.get(path + link).context["cl"]
         seen += [entry.pk for entry in changelist.result_list]
         pages.append([entry.pk for entry in changelist.result_list])
-        link = changelist.older and changelist.older.replace("?", "&")
+        link = changelist.onward and changelist.onward.replace("?", "&")
     assert seen == sorted(set(seen), reverse=True)
     assert len(seen) == talk.page(people[0])["last_seq"]
     back = root.get(f"{path}&before={pages[-1][0]}").context["cl"]
@@ -97,3 +105,35 @@ def test_ended_devices_are_told_from_live_ones(root):
     ended = root.get(f"/admin/accounts/device/?state=ended&user={alice.id}").context["cl"]
     assert (len(live.result_list), len(ended.result_list)) == (0, 1)
     assert Device.objects.get(user_id=alice.id).ended_at is not None
+
+
+def test_what_never_ran_is_no_alarm_before_it_is_overdue(monkeypatch, database):
+    monkeypatch.setattr(upkeep, "standing", lambda *, now: {})
+    monkeypatch.setattr(samples, "newest", lambda: None)
+    user = desk.new_staff(superuser=True)
+    [made] = MigrationRecorder.Migration.objects.order_by("id").values_list("applied")[:1]
+    for hours, alarms in ((0, [False, False]), (1, [False, True]), (3, [True, True])):
+        seen = dashboard.seen_by(user, now=made[0] + timedelta(hours=hours))
+        assert [each.alarm for each in seen.tiles[-2:]] == alarms
+
+
+@pytest.mark.parametrize("near", [2, 5, 10_000])
+def test_a_search_finds_the_nearest_however_rare_the_word(monkeypatch, near):
+    """Whether they lie among those looked through first or not, and whichever way one goes."""
+    monkeypatch.setattr(search, "_NEAR", near)
+    one, rare = (f"w{uuid.uuid4().hex[:10]}" for _ in range(2))
+    alice = Person.new()
+    talk = talk_of(alice)
+    seqs = [talk.say(alice, f"{one} {rare if n % 4 == 0 else 'x'}")["seq"] for n in range(12)]
+    keys = {one: [packed(talk.id, seq) for seq in seqs]}
+    keys[rare] = keys[one][::4]
+    for word, all_keys in keys.items():
+        for bound in (None, *keys[one]):
+            below = [key for key in all_keys[::-1] if bound is None or key < bound]
+            above = [key for key in all_keys if bound is not None and key > bound]
+            for count in (1, 3, 20):
+                found = search.places(word, below=bound, above=None, count=count)
+                assert found == below[:count]
+                if bound is not None:
+                    found = search.places(word[:-1], below=None, above=bound, count=count)
+                    assert found == above[:count]

@@ -4,7 +4,12 @@ from django.db import transaction
 
 from imsite.core import clock
 from messages import flags
-from messages.models import Entry, Report, packed
+from messages.models import Case, Entry, Report, packed
+from messages.moderation import cases, dossier
+from messages.moderation.cases import Outcome
+from tests import desk
+from tests.rules import ruled
+from tests.staff import warrant
 
 
 def flags_of(talk) -> list[Report]:
@@ -42,3 +47,46 @@ def test_what_was_flagged_can_still_be_reported(talk, alice, bob):
         flags.file([flag(talk, seq, "spam")], now=clock.now())
     answer = bob.post(f"{talk.path}/messages/{seq}/report", {"reason": "rude"})
     assert Report.objects.get(pk=answer["id"]).reporter_id == bob.id
+
+
+def test_what_comes_again_after_its_case_was_closed_is_filed_anew(talk, alice):
+    rule = {"conversation_id": talk.id, "patterns": ["cheap"], "action": "flag"}
+    with ruled(rule):
+        seq = talk.say(alice, "cheap watches")["seq"]
+        for text in ("cheap shoes", "cheap hats"):
+            cases.adopt(now=clock.now())
+            case = Case.objects.get(conversation_id=talk.id, seq=seq, closed_at=None)
+            cases.close(warrant(), case.pk, Outcome(name="dismiss"))
+            alice.post(f"{talk.path}/messages/{seq}/edit", {"text": text})
+    assert [text in each.excerpt for text, each in zip(TEXTS, flags_of(talk), strict=True)]
+    assert [each.closed_at is None for each in flags_of(talk)] == [False, False, True]
+
+
+TEXTS = ["watches", "shoes", "hats"]
+
+
+def test_moderators_read_what_a_mask_hides_until_the_case_is_closed(talk, alice, bob):
+    masks = {"conversation_id": talk.id, "patterns": ["hiddenword"], "action": "mask"}
+    flagging = {"conversation_id": talk.id, "patterns": ["cheap"], "action": "flag"}
+    with ruled(masks, flagging):
+        sent = talk.say(alice, "cheap hiddenword")["seq"]
+        edited = talk.say(alice, "harmless")["seq"]
+        alice.post(f"{talk.path}/messages/{edited}/edit", {"text": "hiddenword so cheap"})
+        plain = talk.say(alice, "cheap only")["seq"]
+    assert [each.original is not None for each in flags_of(talk)] == [True, True, False]
+    assert not [each for each in flags_of(talk) if "hiddenword" in each.excerpt]
+    assert b"hiddenword" not in b"".join(bytes(each.original or b"") for each in flags_of(talk))
+    cases.adopt(now=clock.now())
+    actor = warrant()
+    moderator = desk.browser(desk.new_staff("Moderator"))
+    for seq, said in ((sent, "cheap hiddenword"), (edited, "hiddenword so cheap"), (plain, None)):
+        case = Case.objects.get(conversation_id=talk.id, seq=seq)
+        seen = dossier.one(actor.actor_id, case.pk, now=actor.now)
+        assert (seen.original and seen.original["text"]) == said
+        page = moderator.get(f"/admin/messagelog/case/{case.pk}/change/").content.decode()
+        assert ("hiddenword" in page) == bool(said)
+        cases.close(warrant(), case.pk, Outcome(name="dismiss"))
+        assert dossier.one(actor.actor_id, case.pk, now=actor.now).original is None
+    for who in (alice, bob):
+        assert b"hiddenword" not in who.request("GET", "accounts/export").content
+        assert "hiddenword" not in str(talk.all(who))

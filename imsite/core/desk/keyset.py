@@ -1,7 +1,7 @@
 """Pages of the admin's lists by key: one query for a page and one row more, never a count.
 
-`?after=KEY` begins below a key, `?before=KEY` above it; the order is the key's, newest first, so
-that page ten thousand costs what the first one does.
+`?after=KEY` goes on from a key, `?before=KEY` goes back from it; the order is the key's, newest first
+or, in a queue, oldest first, so that page ten thousand costs what the first one does.
 """
 
 from typing import Any
@@ -33,30 +33,37 @@ class KeysetChangeList(ChangeList):
         return super().get_queryset(request, exclude_parameters)
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """Return the one order there is."""
-        return ["-pk"]
+        """Return the one order there is, or the other way round in a queue."""
+        return ["pk" if self._is_queue(request) else "-pk"]
+
+    def _is_queue(self, request: HttpRequest) -> bool:
+        # Every list of ours is a ReadOnly, which imports this module.
+        owner: Any = self.model_admin
+        return bool(owner.oldest_first(request))
 
     def get_results(self, request: HttpRequest) -> None:
         """Read one page and a row more."""
         after, before = position(request, AFTER), position(request, BEFORE)
         size = self.list_per_page
         rows = self.queryset
+        self.is_queue = self._is_queue(request)
+        below, above = ("pk__gt", "pk__lt") if self.is_queue else ("pk__lt", "pk__gt")
         if before is not None:
-            found = list(rows.filter(pk__gt=before).order_by("pk")[: size + 1])
+            found = list(rows.filter(**{above: before}).reverse()[: size + 1])
         else:
-            found = list((rows if after is None else rows.filter(pk__lt=after))[: size + 1])
+            found = list((rows if after is None else rows.filter(**{below: after}))[: size + 1])
         more, page = len(found) > size, found[:size]
         if before is not None:
             page.reverse()
         self._found(
-            page, older=more if before is None else True, newer=self._newer(after, before, more)
+            page, onward=more if before is None else True, back=self._back(after, before, more)
         )
 
     @staticmethod
-    def _newer(after: int | None, before: int | None, more: bool) -> bool:
+    def _back(after: int | None, before: int | None, more: bool) -> bool:
         return more if before is not None else after is not None
 
-    def _found(self, page: list[Any], *, older: bool, newer: bool) -> None:
+    def _found(self, page: list[Any], *, onward: bool, back: bool) -> None:
         self.result_list: Any = page
         self.result_count = len(page)
         self.full_result_count = None
@@ -66,9 +73,9 @@ class KeysetChangeList(ChangeList):
         self.multi_page = False
         # Nothing is asked of it: the templates want one to be there.
         self.paginator = Paginator(page, self.list_per_page)
-        self.older = self._link(AFTER, page[-1].pk) if older and page else None
-        self.newer = self._link(BEFORE, page[0].pk) if newer and page else None
-        self.newest = self.get_query_string({}) if newer or not page else None
+        self.onward = self._link(AFTER, page[-1].pk) if onward and page else None
+        self.back = self._link(BEFORE, page[0].pk) if back and page else None
+        self.first = self.get_query_string({}) if back or not page else None
 
     def _link(self, name: str, key: int) -> str:
         return self.get_query_string({name: str(key)})

@@ -43,6 +43,10 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at ru
         """Return those of `rows` that are meant by `term`."""
         return rows.none()
 
+    def oldest_first(self, request: HttpRequest) -> bool:
+        """Say whether this list is a queue: what came first is worked on first."""
+        return False
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
