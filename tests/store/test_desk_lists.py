@@ -15,6 +15,7 @@ from messages import search
 from messages.models import packed
 from tests import desk
 from tests.cast import Person, talk_of
+from tests.environment import ENGINE
 
 # Session, user, and the rest of the list: its rows in one query with what they refer to. Two more
 # where a name must become an id, or words be looked for. Nobody counts.
@@ -32,14 +33,15 @@ LISTS = {
     "messagelog/entry/": 5,
     "messagelog/entry/?conversation=1": 5,
     "messagelog/entry/?sender=nobody": 6,
-    "messagelog/entry/?q=hello": 6,
+    # Of a rare word PostgreSQL is asked twice.
+    "messagelog/entry/?q=hardlysaid": 6 if ENGINE == "sqlite" else 7,
     "push/pushtoken/": 5,
 }
 
 
 @pytest.fixture(scope="module")
 def root(database):
-    desk.world()
+    desk.world(said="hardlysaid")
     client = desk.browser(desk.new_staff(superuser=True))
     # The flags of the session are written once.
     client.get("/admin/")
