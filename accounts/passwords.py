@@ -12,7 +12,7 @@ from accounts.models import User
 from imsite.core.errors import AppError, Code, InvalidRequest, Unavailable
 
 _LEAST, _MOST = 8, 256
-# A hash takes a tenth of a second of CPU and 100 MB: a storm of logins must not starve sends.
+# A hash takes some 30 ms of CPU and 19 MiB: a storm of logins must not starve sends.
 _AT_ONCE = threading.BoundedSemaphore(2)
 # Seconds to wait for a place before the client is told to come back.
 _PATIENCE = 8.0

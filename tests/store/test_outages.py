@@ -69,7 +69,8 @@ def test_it_dies_and_comes_back(cluster, user, talk):
     began = time.monotonic()
     for answer in [user.ask("GET", "sync"), user.send(talk), *many(user, talk)]:
         refused(answer)
-    assert time.monotonic() - began < 5
+    # Nobody waits for a server that is not there.
+    assert time.monotonic() - began < 15
     cluster.start()
     assert user.recovers(talk, within=10) < 10
     assert all(answer.status_code < 300 for answer in many(user, talk))

@@ -78,7 +78,8 @@ def test_a_dead_valkey_never_makes_a_request_wait_long(limited):
     started = time.monotonic()
     for number in range(200):
         limits.hit("few", f"dead {number}")
-    assert time.monotonic() - started < 1
+    # Waiting for each would take minutes.
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ async def test_a_storm_is_merged(server, talk, alice, bob):
     wire = await Wire.open(server, bob)
     began = time.monotonic()
     seqs = [talk.say(alice, str(n))["seq"] for n in range(150)]
-    await wire.told(talk.id, seqs[-1], 3)
+    await wire.told(talk.id, seqs[-1])
     spent = time.monotonic() - began
     assert len(wire.frames) - 1 <= 10 * spent + 2
     told = [frame["c"][0][1] for frame in wire.frames if frame["t"] == "seq"]
