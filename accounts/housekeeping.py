@@ -9,13 +9,11 @@ from django.db.models import Q, QuerySet
 
 from accounts import tickets
 from accounts.models import Device, Ticket
-from imsite.core.chores import Chore, Done
+from imsite.core.chores import Chore, Done, Due, before
 from imsite.core.pace import Pace
 
 # Days that an ended device stays to be seen in the admin and the export.
 KEEP_DAYS = 30
-# A survey tells how many there are up to here; more are as many as here.
-_MOST = 100_000
 
 
 def tidy(now: datetime, pace: Pace) -> Done:
@@ -35,12 +33,12 @@ def tidy(now: datetime, pace: Pace) -> Done:
     return done
 
 
-def survey(now: datetime) -> dict[str, int | str]:
+def survey(now: datetime) -> list[Due]:
     """Tell how many would go."""
-    return {
-        "tickets": _tickets(now)[:_MOST].count(),
-        "devices": _devices(now)[:_MOST].count(),
-    }
+    tickets_due = Due(kind="tickets", number=_tickets(now).count(), rule=before(now))
+    limit = before(_limit(now), IM_REFRESH_DAYS=settings.IM_REFRESH_DAYS)
+    rule = f"with their refresh and push tokens, ended or not seen {KEEP_DAYS} days longer: {limit}"
+    return [tickets_due, Due(kind="devices", number=_devices(now).count(), rule=rule)]
 
 
 def _tickets(now: datetime) -> QuerySet[Any]:
@@ -50,8 +48,12 @@ def _tickets(now: datetime) -> QuerySet[Any]:
 
 
 def _devices(now: datetime) -> QuerySet[Any]:
-    limit = now - timedelta(days=settings.IM_REFRESH_DAYS + KEEP_DAYS)
+    limit = _limit(now)
     return Device.objects.filter(Q(ended_at__lt=limit) | Q(last_seen_at__lt=limit)).order_by("pk")
+
+
+def _limit(now: datetime) -> datetime:
+    return now - timedelta(days=settings.IM_REFRESH_DAYS + KEEP_DAYS)
 
 
 CHORE = Chore(name="devices", run=tidy, survey=survey)

@@ -116,7 +116,7 @@ class MembershipAdmin(Acting):
     list_select_related = ["conversation", "user"]
     fields = [
         "conversation", "user", "role", "state", "joined_at", "visible_from", "left_seq",
-        "read_seq", "read_ordinal", "pushed_seq", "muted_until", "notify", "pinned", "hidden",
+        "read_seq", "read_ordinal", "muted_until", "notify", "pinned", "hidden",
         "nickname",
     ]  # fmt: skip
 

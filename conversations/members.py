@@ -13,7 +13,7 @@ from conversations import pings
 from conversations.access import Act, acting, notify_in, refuse_frozen
 from conversations.models import Conversation, JoinRequest, Membership
 from imsite.core import rows, stamps
-from imsite.core.chores import Chore, Done
+from imsite.core.chores import Chore, Done, Due
 from imsite.core.errors import Conflict, NotFound
 from imsite.core.pace import Pace
 
@@ -70,7 +70,7 @@ def _open_window(seat: Membership, act: Act, seq: int) -> None:
     seat.state, seat.role, seat.joined_at = "active", "member", act.now
     seat.visible_from, seat.visible_ordinal = seq, act.head.head_ordinal
     seat.read_seq, seat.read_ordinal = seq - 1, act.head.head_ordinal
-    seat.rewound_seq, seat.pushed_seq = 0, 0
+    seat.rewound_seq = 0
     seat.left_seq = seat.left_floor_seq = seat.muted_until = seat.nickname = None
     seat.pinned, seat.hidden = False, False
     seat.version += 1
@@ -260,5 +260,7 @@ UPDATE conversations_membership SET version = version + 1, stamp = %s
 CHORE = Chore(
     name="requests",
     run=forget_requests,
-    survey=lambda now: {"join requests": _vain_requests().count()},
+    survey=lambda now: [
+        Due(kind="join requests", number=_vain_requests().count(), rule="of groups that ended")
+    ],
 )

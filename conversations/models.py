@@ -137,7 +137,6 @@ class Membership(models.Model):
     read_ordinal = models.BigIntegerField(default=0)
     # How far the marker stood when it was moved back by force; own entries below need Uncounted rows.
     rewound_seq = models.BigIntegerField(default=0)
-    pushed_seq = models.BigIntegerField(default=0)
     muted_until = models.DateTimeField(null=True, blank=True)
     notify = models.CharField(max_length=10, choices=NOTIFY, default="all")
     pinned = models.BooleanField(default=False)

@@ -70,10 +70,8 @@ def _keep(found: Plan, done: Done) -> None:
     ChoreRun.objects.update_or_create(pk=found.chore.name, defaults=kept)
 
 
-def survey(
-    name: str, *, reading: Reading, trusting: bool = False
-) -> tuple[Plan, dict[str, int | str]]:
-    """Tell what `run` would do now, and do nothing."""
+def survey(name: str, *, reading: Reading, trusting: bool = False) -> tuple[Plan, list[chores.Due]]:
+    """Tell what `run` would take away now, and do nothing."""
     found = plan(name, reading=reading, trusting=trusting)
     return found, found.chore.survey(found.now)
 

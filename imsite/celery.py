@@ -63,12 +63,12 @@ app.conf.update(
                 "schedule": timedelta(hours=1),
                 "kwargs": {"name": name},
             }
-            for name in ("devices", "log", "requests")
+            for name in ("devices", "log", "pushes", "requests")
         },
         "push what is owed": bell("push.tasks.push", seconds=5),
         "clear what was read": bell("push.tasks.clear_read", minutes=5),
         "look for conversations that nobody looked at": bell("push.tasks.find_missed", hours=1),
-        "forget old decisions about pushes": bell("push.tasks.forget", hours=1),
+        "look for pushes that wait by a wrong clock": bell("push.tasks.rouse_strays", minutes=1),
         "send letters, open cases, resume orders": bell(
             "messages.tasks.tend_moderation", minutes=1
         ),

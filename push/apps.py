@@ -9,10 +9,12 @@ class PushConfig(AppConfig):
     name = "push"
 
     def ready(self) -> None:
-        """Follow what people do to their accounts, what is said and what is read."""
+        """Follow what people do to their accounts, what is said and what is read; tidy up."""
         from accounts import following
         from conversations import following as talks
-        from push import bell, people  # after the models are there
+        from imsite.core import chores
+        from push import bell, forgetting, people  # after the models are there
 
         following.register(people)
         talks.register(bell)
+        chores.register(forgetting.CHORE)

@@ -1,7 +1,7 @@
-"""Debts: a push owed to a device for a conversation; merged, claimed, settled; the only writer of Debt."""
+"""Debts: a push owed to a device for a conversation; merged, claimed, settled (roused: push/rousing)."""
 
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -9,10 +9,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min
 
 from imsite.core import clock, rows, stamps
-from push import decisions
 from push.models import Debt
 
 TABLE = Debt._meta.db_table
@@ -63,7 +62,7 @@ def _clash(vendor: str) -> str:
 def owe(owed: Iterable[Owed], *, now: datetime) -> None:
     """Add to what devices are owed: one debt for each device and conversation, merged."""
     since = rows.moment(now)
-    # In one order everywhere, so that two who write many never wait for each other.
+    # In the order in which all lock (`lock`).
     found = [
         (o.device_id, o.user_id, o.conversation_id, o.provider, o.from_seq, o.seq, since,
          rows.moment(o.due_at), 0, 0, 0)
@@ -130,20 +129,20 @@ def settle(settled: Collection[Settled], *, now: datetime) -> None:
     and what was merged since the claim stays owed: nobody looked at it.
     """
     at = rows.moment(now)
-    # In one order everywhere, so that two who write many never wait for each other.
-    ordered = sorted(settled, key=lambda one: (one.claim.device_id, one.claim.conversation_id))
-    told = [(s.claim.id, s.told_seq, s.cleared_seq) for s in ordered if s.told_seq or s.cleared_seq]
+    told = [(s.claim.id, s.told_seq, s.cleared_seq) for s in settled if s.told_seq or s.cleared_seq]
     ended = [
         (s.claim.id, rows.moment(s.claim.until), max(s.claim.seq, s.told_seq))
-        for s in ordered
+        for s in settled
         if s.again_at is None
     ]
     again = [
         (s.claim.id, rows.moment(s.claim.until), rows.moment(s.again_at), int(s.failed))
-        for s in ordered
+        for s in settled
         if s.again_at is not None
     ]
     with transaction.atomic():
+        # Three statements would lock in three orders.
+        lock(*rows.among("d.id", [each.claim.id for each in settled]))
         _change("id, told, cleared", told, _told_sql(rows.vendor()), [at])
         _change("id, mine, reached", ended, _ENDED, [at])
         _change("id, mine, again, failed", again, _AGAIN, [])
@@ -169,6 +168,26 @@ def _change(names: str, found: list[tuple[Any, ...]], change: str, params: list[
         rows.execute(sql, [*values, *params])
 
 
+def lock(
+    condition: str,
+    params: Sequence[Any],
+    *,
+    first: str = "",
+    join: str = "",
+    columns: str = "",
+) -> list[tuple[Any, ...]]:
+    """Lock these debts, `d`, until the end of the transaction; return their ids, and `columns`.
+
+    In one order everywhere, of device and conversation, so that two who change many never wait for
+    each other. `first` is a CTE, `join` what is joined.
+    """
+    return rows.fetch(
+        f"""{first} SELECT d.id {columns} FROM {TABLE} d {join} WHERE {condition}
+ ORDER BY d.device_id, d.conversation_id{stamps.lock_sql("d")}""",
+        params,
+    )
+
+
 def pause(failures: int, *, alone: bool) -> float:
     """Return the seconds to the next attempt after so many in vain; `alone`: only this device fails.
 
@@ -177,55 +196,6 @@ def pause(failures: int, *, alone: bool) -> float:
     most = _MOST_ALONE if alone else _MOST
     seconds: float = min(most, _FIRST * 2.0 ** min(failures, 20))
     return seconds * (0.5 + random.random() / 2)
-
-
-def recheck(reads: Collection[tuple[int, int, int]], *, now: datetime) -> None:
-    """Have devices looked at that were told of what their member has read by now.
-
-    `reads` are (user, conversation, device that it was read on, 0 if it is not known), each pair of
-    the first two once. That device clears itself.
-    """
-    if not reads:
-        return
-    decisions.note_read(reads, now=now)
-    listed, params = rows.values(sorted(reads))
-    start = f"WITH v(user_id, conversation_id, device_id) AS ({listed}) UPDATE {TABLE} SET"
-    with transaction.atomic():
-        rows.execute(f"{start} cleared_seq = told_seq {_SHOWN} = v.device_id", params)
-        rows.execute(
-            f"{start} due_at = %s {_SHOWN} <> v.device_id AND due_at IS NULL",
-            [*params, rows.moment(now)],
-        )
-
-
-_SHOWN = f"""FROM v WHERE {TABLE}.user_id = v.user_id
- AND {TABLE}.conversation_id = v.conversation_id AND told_seq > cleared_seq AND {TABLE}.device_id"""
-_READ = f"""UPDATE {TABLE} SET due_at = %s WHERE id IN (
- SELECT d.id FROM {TABLE} d JOIN conversations_membership m
-  ON m.user_id = d.user_id AND m.conversation_id = d.conversation_id
- WHERE d.told_seq > d.cleared_seq AND d.due_at IS NULL AND m.read_seq >= d.told_seq LIMIT {_BATCH})"""
-
-
-def recheck_told(recalled: Collection[tuple[int, int]], *, now: datetime) -> None:
-    """Have devices looked at that may show what was recalled: (conversation, lowest seq) of it."""
-    if recalled:
-        listed, params = rows.values(sorted(recalled))
-        rows.execute(
-            f"""WITH v(conversation_id, seq) AS ({listed}) UPDATE {TABLE} SET due_at = %s FROM v
- WHERE {TABLE}.conversation_id = v.conversation_id AND told_seq >= v.seq
-  AND told_seq > cleared_seq AND due_at IS NULL""",
-            [*params, rows.moment(now)],
-        )
-
-
-def recheck_read(*, now: datetime) -> int:
-    """Have all looked at that show what was read elsewhere; return how many."""
-    return rows.execute(_READ, [rows.moment(now)])
-
-
-def hasten(user_ids: Collection[int], *, now: datetime) -> None:
-    """Have what waits for these users looked at now, as when their quiet hours change."""
-    Debt.objects.filter(user_id__in=user_ids, due_at__gt=now).update(due_at=now)
 
 
 def exported(user_id: int) -> list[dict[str, Any]]:
@@ -247,7 +217,9 @@ def exported(user_id: int) -> list[dict[str, Any]]:
 
 def forget_all(user_id: int) -> None:
     """Delete what the devices of a user are owed and were told."""
-    Debt.objects.filter(user_id=user_id).delete()
+    with transaction.atomic():
+        lock("d.user_id = %s", [user_id])
+        Debt.objects.filter(user_id=user_id).delete()
 
 
 def waiting(*, now: datetime) -> tuple[int, float]:
@@ -255,13 +227,3 @@ def waiting(*, now: datetime) -> tuple[int, float]:
     found = Debt.objects.filter(due_at__isnull=False).aggregate(count=Count("id"))
     oldest = Debt.objects.filter(due_at__lte=now).aggregate(oldest=Min("owed_since"))["oldest"]
     return found["count"], max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
-
-
-def forget(*, now: datetime) -> int:
-    """Delete debts that are settled and older than the offline window; return how many."""
-    limit = now - timedelta(days=settings.IM_OFFLINE_DAYS)
-    old = Debt.objects.filter(Q(told_at=None) | Q(told_at__lt=limit), due_at=None).order_by("pk")
-    gone = 0
-    while batch := list(old.values_list("pk", flat=True)[:_BATCH]):
-        gone += Debt.objects.filter(pk__in=batch, due_at=None).delete()[0]
-    return gone

@@ -5,16 +5,12 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
 from imsite.core import clock, metrics, rows
-from push.models import Debt, Decision, Look
+from push.models import Debt, Decision
 
-# Rows deleted at once: on SQLite every sender waits meanwhile.
-BATCH = 1_000
 _DETAIL = 200
 
 
@@ -96,15 +92,3 @@ def exported(user_id: int) -> list[dict[str, Any]]:
 def forget_all(user_id: int) -> None:
     """Delete all decisions about a user's devices."""
     Decision.objects.filter(user_id=user_id).delete()
-
-
-def forget(*, now: datetime) -> int:
-    """Delete what is older than the offline window; return how many rows went."""
-    limit = now - timedelta(days=settings.IM_OFFLINE_DAYS)
-    gone = 0
-    for model in (Decision, Look):
-        old = model.objects.filter(at__lt=limit).order_by("pk").values_list("pk", flat=True)
-        while batch := list(old[:BATCH]):
-            model.objects.filter(pk__in=batch).delete()
-            gone += len(batch)
-    return gone

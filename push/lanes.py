@@ -17,8 +17,8 @@ log = logging.getLogger("imsite.push")
 
 # Pushes that a lane takes for each of its threads: what is looked up is looked up for many.
 _WAITING = 8
-# Seconds after which a push that waited for its turn is not sent: what was looked up may not hold.
-FRESH = 2.0
+# Seconds after which what was looked up may not hold: a push that waited longer for its turn is not sent.
+FRESH = 1.0
 # Seconds in which outcomes are gathered.
 _GATHER = 0.003
 
@@ -65,13 +65,18 @@ class Lanes:
         """How many pushes are in hand."""
         return sum(lane.taken for lane in self._lanes.values())
 
-    def send(self, ticket: int, target: Target, push: Push, *, now: datetime) -> None:
-        """Hand a push over, on a thread; not at all if its turn comes too late."""
+    def send(
+        self, ticket: int, target: Target, push: Push, *, now: datetime, looked_at: float
+    ) -> None:
+        """Hand a push over, on a thread; not at all if its turn comes too late.
+
+        `looked_at` is when it began to be looked up, by the monotonic clock.
+        """
         lane = self._lanes.get(target.provider)
         if lane is None:
             lane = self._lanes[target.provider] = _Lane(target.provider, self._threads)
         lane.taken += 1
-        until = time.monotonic() + FRESH
+        until = looked_at + FRESH
         lane.threads.submit(
             self._hand, lane, Handed(ticket, target.provider), target, push, now, until
         )

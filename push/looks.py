@@ -17,7 +17,7 @@ from conversations import looking
 from conversations.looking import Range
 from imsite.core import clock, metrics
 from messages import alerts
-from push import debts, decisions, preferences
+from push import debts, decisions, preferences, rousing
 from push.candidates import MANY, Candidate, Wanted
 from push.debts import Owed
 from push.decisions import Decided
@@ -106,11 +106,11 @@ def _look(group: Sequence[Range], *, now: datetime, devices: Collection[int] | N
     wanted = Wanted.of(list(spans.values()), since=since)
     if devices is None:
         # Who spoke has read what is above, on whatever device.
-        debts.recheck([(user_id, cid, 0) for cid, user_id in wanted.senders()], now=now)
+        rousing.read([(user_id, cid, 0) for cid, user_id in wanted.senders()], now=now)
         gone = alerts.recalled(
             [(each.conversation_id, each.low, each.high) for each in spans.values()]
         )
-        debts.recheck_told(gone.items(), now=now)
+        rousing.recalled(gone.items(), now=now)
     for portion in wanted.candidates(spans, devices):
         _keep(portion, spans, again=devices is not None, now=now)
 

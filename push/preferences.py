@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.db import transaction
 
 from accounts import profiles
-from push import debts
+from push import rousing
 from push.models import PushSettings
 from push.quiet import Hours
 
@@ -71,7 +71,7 @@ def change(
         profiles.living(user_id, lock=True)
         row, _ = PushSettings.objects.update_or_create(user_id=user_id, defaults=wanted)
         if not keep_quiet:
-            debts.hasten([user_id], now=now)
+            rousing.people([user_id], now=now)
     return kept(row)
 
 

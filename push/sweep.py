@@ -29,7 +29,7 @@ Clock = Callable[[], datetime]
 
 
 def run(clock: Clock, *, budget: float) -> bool:
-    """Push all that is owed, for at most some `budget` seconds; say whether something may be left.
+    """Push all that is owed, for at most some `budget` seconds; say whether the time was too short.
 
     `clock` tells the present time: it goes on for longer than one moment.
     """
@@ -59,11 +59,11 @@ class Sweep:
                 try:
                     more = self.look() or self.claim()
                 except DatabaseError:
-                    # What is in hand is to be written down; all else waits for a better time.
+                    # What is in hand is to be written down; all else waits for the next bell.
                     log.exception("pushing stopped")
                     until, more = 0.0, True
             elif not self.lanes.busy:
-                return True
+                return until > 0.0
             self.write(self.lanes.fetch(_PATIENCE))
         return False
 
@@ -86,16 +86,16 @@ class Sweep:
             # Little room is left until there is more: what is looked up is looked up for many.
             if room * 2 < self.lanes.places:
                 continue
-            now = self.clock()
+            now, looked_at = self.clock(), time.monotonic()
             rests = transport.resting(provider, now=now) > 0
             claims = [] if rests else debts.claim(provider, room, now=now)
             if len(claims) < room:
                 self.due.discard(provider)
             if claims:
-                self.judge(recheck.examine(claims, now=now), now)
+                self.judge(recheck.examine(claims, now=now), now=now, looked_at=looked_at)
         return bool(self.due)
 
-    def judge(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+    def judge(self, verdicts: Sequence[Verdict], *, now: datetime, looked_at: float) -> None:
         """Hand over what is to be pushed, and settle all else."""
         rest = []
         for each in verdicts:
@@ -103,7 +103,7 @@ class Sweep:
                 rest.append(each)
                 continue
             self.sent[each.claim.id] = each
-            self.lanes.send(each.claim.id, each.target, each.push, now=now)
+            self.lanes.send(each.claim.id, each.target, each.push, now=now, looked_at=looked_at)
         _write([_settled(each) for each in rest], [_decided(each) for each in rest], now=now)
 
     def write(self, handed: Sequence[Handed]) -> None:

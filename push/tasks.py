@@ -1,10 +1,14 @@
-"""The tasks of push; Celery only rings the bell, everything owed is in the database."""
+"""The tasks of push; Celery only rings the bell, everything owed is in the database.
+
+They go by a clock that one process's clock alone cannot move: one that runs ahead would take what is
+owed for too old to be pushed.
+"""
 
 from celery import shared_task
 
 from conversations import looking
-from imsite.core import clock
-from push import debts, decisions, sweep
+from imsite.core import caution
+from push import rousing, sweep
 
 # Seconds that one task goes on pushing before others have a turn.
 BUDGET = 20.0
@@ -13,16 +17,16 @@ BUDGET = 20.0
 @shared_task
 def push(**_: object) -> None:
     """Push what is owed; rung after sends, and every few seconds in case nobody rang."""
-    if sweep.run(clock.now, budget=BUDGET):
-        push.apply_async(countdown=1)
+    if sweep.run(caution.running(), budget=BUDGET):
+        push.delay()
 
 
 @shared_task
 def clear(reads: list[list[int]], **_: object) -> None:
     """Have notifications cleared on the other devices of those who read."""
-    debts.recheck(
+    rousing.read(
         {(user, talk): (user, talk, device) for user, talk, device in reads}.values(),
-        now=clock.now(),
+        now=caution.running()(),
     )
     push()
 
@@ -30,7 +34,7 @@ def clear(reads: list[list[int]], **_: object) -> None:
 @shared_task
 def clear_read(**_: object) -> None:
     """Find notifications of what was read elsewhere, if nobody rang for them."""
-    debts.recheck_read(now=clock.now())
+    rousing.unheard(now=caution.running()())
 
 
 @shared_task
@@ -40,7 +44,6 @@ def find_missed(**_: object) -> None:
 
 
 @shared_task
-def forget(**_: object) -> None:
-    """Forget settled debts and decisions older than the offline window."""
-    decisions.forget(now=clock.now())
-    debts.forget(now=clock.now())
+def rouse_strays(**_: object) -> None:
+    """Find what waits for a time that only a wrong clock can have given."""
+    rousing.strays(now=caution.running()())

@@ -21,7 +21,7 @@ from push.providers.base import Target
 MAX_PER_USER: Final = 20
 # The first can meet another device that registers the same new token, the second finds its row.
 _ATTEMPTS = 3
-_TARGETS = """SELECT t.user_id, t.device_id, t.provider, t.token, t.app FROM push_pushtoken t
+_TARGETS = """SELECT t.user_id, t.device_id, t.provider, t.token, t.app, t.created_at FROM push_pushtoken t
  JOIN accounts_device d ON d.id = t.device_id JOIN accounts_user u ON u.id = t.user_id
  WHERE {among} AND d.ended_at IS NULL AND d.user_id = t.user_id
    AND u.is_active AND u.deleted_at IS NULL
@@ -110,7 +110,10 @@ def forget(target: Target) -> bool:
     Return whether it was there.
     """
     digest = _digest(target.provider, target.token)
-    gone, _ = PushToken.objects.filter(device_id=target.device_id, digest=digest).delete()
+    dead = PushToken.objects.filter(device_id=target.device_id, digest=digest)
+    if target.registered_at is not None:
+        dead = dead.filter(created_at__lte=target.registered_at)
+    gone, _ = dead.delete()
     return gone > 0
 
 
@@ -137,10 +140,16 @@ def targets(user_ids: Collection[int], *, now: datetime) -> dict[int, list[Targe
     if not user_ids:
         return found
     among, params = rows.among("t.user_id", list(user_ids))
-    for user_id, device_id, provider, token, app in rows.fetch(
+    for user_id, device_id, provider, token, app, at in rows.fetch(
         _TARGETS.format(among=among), [*params, rows.moment(now)]
     ):
-        target = Target(device_id=device_id, provider=provider, token=token, app=app)
+        target = Target(
+            device_id=device_id,
+            provider=provider,
+            token=token,
+            app=app,
+            registered_at=rows.time(at),
+        )
         found.setdefault(user_id, []).append(target)
     return found
 

@@ -20,14 +20,17 @@ from typing import Any
 
 import redis
 
+from push.lanes import FRESH
 from tests.flows.test_supervise_whole import Site
 from tests.standins.running import Standin
 from tests.store.remote import User
 
 # Seconds in which all must be pushed after healing.
 PROMISE = 60.0
-# Seconds between a look at what stands and the push, at most; then the push is under way.
-UNDER_WAY = 2.5
+# Seconds that a call of the provider may take.
+TIMEOUT = 1.5
+# Seconds between a look at what stands and the push, at most (and some for threads to begin).
+UNDER_WAY = FRESH + TIMEOUT + 0.25
 TALKING = 4.0
 PEOPLE, TALKS = 5, 3
 
@@ -231,4 +234,4 @@ class Campaign:
     @property
     def patience(self) -> float:
         """Seconds after which the claims of a dead worker have run out (push/debts.lease)."""
-        return float(os.environ["IM_PUSH_TIMEOUT"]) * 3 + 5
+        return TIMEOUT * 3 + 5

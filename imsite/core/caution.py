@@ -6,6 +6,8 @@ clock was set), the kernel tells how long it has been since the last time; what 
 is believed only after it has stood for a day. Late is harmless here, early is not.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -58,6 +60,12 @@ def read() -> Reading:
         return Reading(at, _BOOT.read_text().strip(), float(_UPTIME.read_text().split()[0]))
     except (OSError, ValueError):
         return Reading(at)
+
+
+def running() -> Callable[[], datetime]:
+    """Return a clock that begins at the earliest of those at hand, and that nobody sets meanwhile."""
+    at, began = min([clock.now(), *_others()]), time.monotonic()
+    return lambda: at + timedelta(milliseconds=int((time.monotonic() - began) * 1000))
 
 
 def _others() -> list[datetime]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from imsite.core import clock
 from imsite.core.pace import Pace
 
 
@@ -21,12 +22,27 @@ class Done:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Due:
+    """What a run would take away: how many of a kind (`Done.gone` would say as many), and by which rule."""
+
+    kind: str
+    number: int
+    rule: str
+
+
+def before(moment: datetime, **knobs: object) -> str:
+    """Return a rule in words: what is older than a moment, which these knobs make."""
+    named = ", ".join(f"{name} {value}" for name, value in knobs.items())
+    return f"before {clock.wire(moment)}" + (f" ({named})" if named else "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Chore:
     """A kind of tidying: `run` does it, as often as one likes; `survey` only tells what it would do."""
 
     name: str
     run: Callable[[datetime, Pace], Done]
-    survey: Callable[[datetime], dict[str, int | str]]
+    survey: Callable[[datetime], list[Due]]
 
 
 _chores: dict[str, Chore] = {}

@@ -74,9 +74,12 @@ def share_sql() -> str:
     return "" if is_sqlite() else " FOR SHARE"
 
 
-def lock_sql() -> str:
-    """Return the SQL that locks the rows read; on SQLite the transaction holds the lock already."""
-    return "" if is_sqlite() else " FOR NO KEY UPDATE"
+def lock_sql(of: str = "") -> str:
+    """Return the SQL that locks the rows read, of one table alone where several are joined.
+
+    On SQLite the transaction holds the lock already.
+    """
+    return "" if is_sqlite() else " FOR NO KEY UPDATE" + (f" OF {of}" if of else "")
 
 
 def alone(key: int) -> None:

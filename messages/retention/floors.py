@@ -51,13 +51,7 @@ def past_days(limit: int, count: int) -> list[int]:
 
 
 def _move_backlogs(ids: list[int], limit: int) -> int:
-    found = heads.lock(ids)
-    ends = ends_before(found, dict.fromkeys(found, limit))
-    raised = [
-        (head, ends[head.id][0])
-        for head in found.values()
-        if ends[head.id][0] > max(head.backlog_seq, head.floor_seq) and not head.dissolved_at
-    ]
+    raised = moving(heads.lock(ids), limit)
     if raised:
         heads.raise_backlogs(raised, stamp=stamps.take())
     these, params = rows.among("conversation_id", ids)
@@ -66,6 +60,16 @@ def _move_backlogs(ids: list[int], limit: int) -> int:
         [*params, limit],
     )
     return len(raised)
+
+
+def moving(found: Mapping[int, heads.Head], limit: int) -> list[tuple[heads.Head, int]]:
+    """Return (head, seq) of those of these heads whose backlog is to move, and to where."""
+    ends = ends_before(found, dict.fromkeys(found, limit))
+    return [
+        (head, ends[head.id][0])
+        for head in found.values()
+        if ends[head.id][0] > max(head.backlog_seq, head.floor_seq) and not head.dissolved_at
+    ]
 
 
 def raise_all(done: Done, *, now: datetime, pace: Pace) -> None:

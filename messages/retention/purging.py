@@ -21,7 +21,7 @@ from messages import search, wire
 from messages.models import Entry, Purge, Report, Spared, packed
 from messages.retention import floors
 
-_OWED = """SELECT p.conversation_id FROM messagelog_purge p
+OWED = """SELECT p.conversation_id FROM messagelog_purge p
  WHERE p.conversation_id > %s ORDER BY p.conversation_id LIMIT 100"""
 # The floor in a query of its own: the lock is for the purge alone, no sender waits for it.
 _TAKE = """SELECT p.hollow_seq, p.gone_seq,
@@ -30,7 +30,7 @@ _TAKE = """SELECT p.hollow_seq, p.gone_seq,
 _DONE = """DELETE FROM messagelog_purge WHERE conversation_id = %s AND gone_seq >=
  (SELECT c.floor_seq FROM conversations_conversation c WHERE c.id = conversation_id)"""
 # Tables that are found by the member first: their rows are looked for without any lock.
-_COUNTED = {"mentions": "conversations_mention", "uncounted": "conversations_uncounted"}
+COUNTED = {"mentions": "conversations_mention", "uncounted": "conversations_uncounted"}
 _FOUND = 2_000
 
 
@@ -52,7 +52,7 @@ def purge(done: Done, *, now: datetime, pace: Pace) -> None:
     """Pay what is owed; `left` says that the budget ended first."""
     keep = now.toordinal() - settings.IM_OFFLINE_DAYS
     last = 0
-    while ids := [row[0] for row in rows.fetch(_OWED, [last])]:
+    while ids := [row[0] for row in rows.fetch(OWED, [last])]:
         for conversation_id in ids:
             _clear(conversation_id, keep, done, pace)
         last = ids[-1]
@@ -69,7 +69,7 @@ def _clear(conversation_id: int, keep: int, done: Done, pace: Pace) -> None:
     while not pace.is_over and _turn(conversation_id, old, done, pace):
         pass
     floor = found[conversation_id].floor_seq
-    for kind, table in _COUNTED.items():
+    for kind, table in COUNTED.items():
         _uncount(table, conversation_id, floor, kind, done, pace)
     if not pace.is_over:
         with transaction.atomic():

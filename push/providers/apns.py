@@ -149,8 +149,17 @@ def failure(answer: Answer, target: Target, *, now: datetime) -> PushFailed:
     why, wait = reason(answer), answer.retry_after(now)
     said = f"{answer.status} {why}"
     if answer.status == 410 or why in _GONE or (target.app and why in _TOPICS):
-        return PushFailed(said, gone=True)
+        # Registered again since Apple last knew it for dead: it stays, and is tried again.
+        return PushFailed(said, gone=not _was_before(answer, target))
     if answer.status in (400, 413) or why == "TooManyRequests":
         # Of this token or this push, and nobody else's.
         return PushFailed(said, retry_after=wait)
     return PushFailed(said, retry_after=wait, unwell=True)
+
+
+def _was_before(answer: Answer, target: Target) -> bool:
+    """Say whether a token died, by Apple's timestamp (ms), before its device registered it."""
+    died = answer.json().get("timestamp")
+    if answer.status != 410 or not isinstance(died, int) or target.registered_at is None:
+        return False
+    return died < target.registered_at.timestamp() * 1000

@@ -7,12 +7,13 @@ from typing import Protocol
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """One device, as its provider knows it."""
+    """One device, as its provider knows it; `registered_at` is when it last said so itself."""
 
     device_id: int
     provider: str
     token: str
     app: str
+    registered_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,6 +3,8 @@
 import base64
 import os
 import uuid
+from dataclasses import replace
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -191,6 +193,8 @@ def test_a_dead_token_is_forgotten_unless_it_was_replaced(alice):
     alice.post("push/tokens", {"provider": "webpush", "subscription": subscription()})
     assert not tokens.forget(dead)
     [living] = tokens.targets([alice.id], now=clock.now())[alice.id]
+    since = living.registered_at - timedelta(seconds=1)
+    assert not tokens.forget(replace(living, registered_at=since)), "registered again since"
     assert tokens.forget(living) and not tokens.forget(living)
     assert woken(alice) == {}
 

@@ -1,9 +1,11 @@
 """Chores from outside: the command, and what readyz and metrics tell of it."""
 
+import re
 from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -11,6 +13,7 @@ from accounts.models import Device, Ticket
 from conversations import tasks, upkeep
 from conversations.models import ChoreRun, JoinRequest
 from imsite.core import caution, clock
+from push.models import Debt, Decision, Look
 from tests.aging import calendar, left
 from tests.cast import talk_of
 
@@ -35,7 +38,10 @@ def test_it_tells_first_and_does_it_then(alice, bob):
         last = [talk.say(alice)["seq"] for _ in range(3)][-1]
         days.go_on(9)
         told = expire("log", "--dry-run")
-        assert "conversations" in told and "entries" in told
+        counts = {kind: int(n) for kind, n in re.findall(r"\n  ([a-z ]+) (\d+): ", told)}
+        assert counts["entries"] >= 3 and counts["floors"] >= 1 and "log, by " in told
+        window = caution.read().at - timedelta(days=settings.IM_OFFLINE_DAYS)
+        assert f"before {window:%Y-%m-%d}" in told and "IM_OFFLINE_DAYS 7" in told
         assert bob.head(talk.id)["floor_seq"] == 0
         assert "entries" in expire("log")
         assert bob.head(talk.id)["floor_seq"] == last
@@ -112,3 +118,32 @@ def test_devices_long_gone_are_forgotten(alice, bob):
     expire("devices")
     assert not Device.objects.filter(pk=alice.device_id).exists()
     assert Device.objects.filter(pk=bob.device_id).exists()
+
+
+def test_every_chore_tells_what_it_would_take_and_takes_it(alice, bob, talk):
+    """The days and knobs of each kind are named, and a run takes as many as were told."""
+    talk.say(alice)
+    Decision.objects.create(
+        device_id=bob.device_id, user_id=bob.id, conversation_id=talk.id, from_seq=1, to_seq=1,
+        outcome="pushed", at=clock.now() - timedelta(days=8),
+    )  # fmt: skip
+    Look.objects.create(
+        conversation_id=talk.id, from_seq=1, to_seq=1, at=clock.now() - timedelta(days=8)
+    )
+    kept = {"user_id": bob.id, "provider": "fcm", "told_seq": 1}
+    for n, told_at in enumerate((clock.now() - timedelta(days=8), clock.now())):
+        Debt.objects.create(
+            device_id=bob.device_id, conversation_id=talk.id + n, told_at=told_at, **kept
+        )
+    for name in ("devices", "log", "pushes", "requests"):
+        _, due = upkeep.survey(name, reading=caution.read())
+        told = {each.kind: each.number for each in due if each.number}
+        assert all(each.rule for each in due)
+        _, done = upkeep.run(name, reading=caution.read(), pace=upkeep.Pace(rest=0))
+        assert done.gone == told
+        assert name != "pushes" or set(told) == {"decisions", "looks", "debts"}
+    [stays] = Debt.objects.filter(user_id=bob.id)
+    assert stays.conversation_id == talk.id + 1
+    said = expire("--dry-run")
+    for knob in ("IM_OFFLINE_DAYS 7", "IM_REFRESH_DAYS 90", "retention_days", "last finished"):
+        assert knob in said

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.campaign import Campaign
+from tests.campaign import TIMEOUT, Campaign
 from tests.flows.test_supervise_whole import Site
 from tests.standins.running import standing
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.timeout(120 + 90 * ROUNDS)
 def test_whatever_dies_every_unread_message_is_pushed(tmp_path, monkeypatch):
     print(f"seed {SEED}")
-    monkeypatch.setenv("IM_PUSH_TIMEOUT", "1.5")
+    monkeypatch.setenv("IM_PUSH_TIMEOUT", str(TIMEOUT))
     with standing("fcm") as fcm:
         for name, value in fcm.environment.items():
             monkeypatch.setenv(name, value)

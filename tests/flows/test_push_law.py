@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from accounts import presence
 from imsite.core import clock
-from push import debts
+from push import rousing
 from tests.cast import Person, Talk, talk_of
 from tests.pushing import Phone, phones, push, wake
 
@@ -168,7 +168,7 @@ class World:
         self.looked = items[-1]["seq"]
         before = [len(self.phone.seqs(m.who, self.talk.id)) for m in self.members]
         # Debts that wait for the end of quiet hours or of a socket are looked at as if it were time.
-        debts.hasten([member.who.id for member in self.members], now=clock.now())
+        rousing.people([member.who.id for member in self.members], now=clock.now())
         push()
         for member, seq, count in zip(self.members, expected, before, strict=True):
             told = self.phone.seqs(member.who, self.talk.id)[count:]

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from imsite.core import clock
-from push import debts
+from push import rousing
 from push.models import Debt, Decision
 from push.providers.base import PushFailed
 from tests.cast import PASSWORD, Person
@@ -55,7 +55,7 @@ def test_a_message_waits_is_pushed_and_is_read_elsewhere(phone, alice, bob, talk
         bob.post("accounts/login", {"username": bob.user["username"], "password": PASSWORD})
     )
     desk.post(f"{talk.path}/read", {"seq": second})
-    debts.recheck([(bob.id, talk.id, desk.device_id)], now=clock.now())
+    rousing.read([(bob.id, talk.id, desk.device_id)], now=clock.now())
     push()
     told = mine(bob, talk, second)
     assert [each["outcome"] for each in told["steps"]] == ["pushed", "read", "cleared"]
@@ -71,7 +71,7 @@ def test_what_is_read_while_it_is_owed_names_the_device(phone, alice, bob, talk)
     told = mine(bob, talk, seq)
     assert (told["outcome"], told["detail"]) == ("failed", "503") and told["next_at"]
     bob.post(f"{talk.path}/read", {"seq": seq})
-    debts.recheck([(bob.id, talk.id, bob.device_id)], now=clock.now())
+    rousing.read([(bob.id, talk.id, bob.device_id)], now=clock.now())
     phone.failing = None
     push(now=clock.now() + timedelta(minutes=2))
     told = mine(bob, talk, seq)

@@ -212,7 +212,10 @@ class _Connection(asyncio.Protocol):
         self._h2.send_headers(stream, headers, end_stream=order.status == 200)
         if order.status != 200:
             reason = order.reason or REASONS.get(order.status, "InternalServerError")
-            self._h2.send_data(stream, orjson.dumps({"reason": reason}), end_stream=True)
+            said = {"reason": reason}
+            if order.status == 410:
+                said["timestamp"] = order.timestamp or int(time.time() * 1000)
+            self._h2.send_data(stream, orjson.dumps(said), end_stream=True)
 
     def _flush(self) -> None:
         self._transport.write(self._h2.data_to_send())

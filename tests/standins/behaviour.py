@@ -12,13 +12,14 @@ HOWS = ("answer", "hang", "close", "drip", "leave")
 class Order:
     """How to answer: a status, or never, or by closing, byte by byte, or leaving (GOAWAY).
 
-    `times`: that often, then as before."""
+    `times`: that often, then as before. `timestamp`: since when a token is dead, as Apple says it."""
 
     how: str = "answer"
     status: int = 200
     reason: str = ""
     retry_after: str | None = None
     times: int | None = None
+    timestamp: int | None = None
 
     def __post_init__(self) -> None:
         if self.how not in HOWS:

@@ -80,7 +80,7 @@ def test_each_task_given_out_twice_pushes_once(phone):
         assert phone.seqs(bob, talk.id)[-1] == seq
         assert len(phone.seqs(bob, talk.id)) == n + 1
     together(*[lambda: tasks.clear([[bob.id, talk.id, 0]])] * 2)
-    together(tasks.forget, tasks.find_missed, tasks.clear_read)
+    together(tasks.rouse_strays, tasks.find_missed, tasks.clear_read)
     assert len(phone.of(bob)) == 10
 
 

@@ -104,6 +104,17 @@ def test_a_dead_token_is_told_as_such_and_harms_nobody_else(standin, status, rea
     send(living)
 
 
+@of("apns")
+@pytest.mark.parametrize(("ago", "gone"), [(60, False), (-60, True)])
+def test_a_token_that_was_registered_since_it_died_stays(standin, ago, gone):
+    """Apple says when it knew a token for dead: registered after that, it lives again."""
+    registered_at = datetime.now(UTC)
+    died = int((registered_at.timestamp() - ago) * 1000)
+    standin.order(TOKEN, status=410, reason="Unregistered", timestamp=died)
+    failed = refused(target_of(standin, TOKEN, registered_at=registered_at))
+    assert failed.gone == gone and not failed.unwell
+
+
 OURS = [("fcm", 400), ("apns", 413), ("webpush", 413), ("webpush", 403), ("webhook", 422)]
 
 

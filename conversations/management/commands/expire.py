@@ -32,15 +32,22 @@ class Command(BaseCommand):
         for name in names:
             how = {"reading": caution.read(), "trusting": options["trust_clock"]}
             if options["dry_run"]:
-                plan, told = upkeep.survey(name, **how)
+                self._survey(*upkeep.survey(name, **how))
             else:
-                plan, done = upkeep.run(name, **how)
-                told = dict(done.gone)
-            self._tell(plan, told)
+                self._ran(*upkeep.run(name, **how))
 
-    def _tell(self, plan: upkeep.Plan, told: dict[str, int | str]) -> None:
-        counts = ", ".join(f"{kind} {number}" for kind, number in told.items() if number)
-        self.stdout.write(f"{plan.chore.name}, by {clock.wire(plan.now)}: {counts or 'nothing'}")
+    def _survey(self, plan: upkeep.Plan, found: list[chores.Due]) -> None:
+        told = upkeep.standing(now=plan.now)[plan.chore.name]["lag_seconds"]
+        lag = "never finished" if told is None else f"last finished {told:.0f} s ago"
+        self._tell(plan, lag)
+        for each in found:
+            self.stdout.write(f"  {each.kind} {each.number}: {each.rule}")
+
+    def _ran(self, plan: upkeep.Plan, done: chores.Done) -> None:
+        self._tell(plan, ", ".join(f"{kind} {n}" for kind, n in done.gone.items()) or "nothing")
+
+    def _tell(self, plan: upkeep.Plan, said: str) -> None:
+        self.stdout.write(f"{plan.chore.name}, by {clock.wire(plan.now)}: {said}")
         if plan.doubt:
             doubted = clock.wire(plan.doubt.at)
             self.stderr.write(f"the clock says {doubted}, and is not believed: see --trust-clock")
