@@ -54,6 +54,7 @@ app.conf.update(
     accept_content=["json"],
     timezone="UTC",
     enable_utc=True,
+    beat_scheduler="imsite.bells:Steady",
     beat_schedule={
         # Without a time at which a bell expires: a worker whose clock is ahead would hear none. Those
         # that rang while nobody listened find nothing left to do.

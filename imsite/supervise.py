@@ -105,8 +105,7 @@ class Supervisor:
             "worker",
             celery("worker", "--concurrency", str(settings.IM_WORKERS), *_ALONE),
         )
-        schedule = settings.DATA_DIR / "beat-schedule"
-        self.beat = Child("beat", celery("beat", "--schedule", str(schedule), "--pidfile", ""))
+        self.beat = Child("beat", celery("beat", "--pidfile", ""))
 
     def run(self) -> int:
         """Run until a signal comes; return the exit code."""

@@ -55,9 +55,8 @@ class Lease:
 
 def child() -> Child:
     """Return beat itself, not started."""
-    schedule = settings.DATA_DIR / "beat-schedule"
     celery = [sys.executable, "-m", "celery", "-A", "imsite.celery", "--quiet", "beat"]
-    options = ["--schedule", str(schedule), "--pidfile", "", "--loglevel", "WARNING"]
+    options = ["--pidfile", "", "--loglevel", "WARNING"]
     return Child("beat", [*celery, *options])
 
 
