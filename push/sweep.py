@@ -91,7 +91,8 @@ class Sweep:
             claims = [] if rests else debts.claim(provider, room, now=now)
             if len(claims) < room:
                 self.due.discard(provider)
-            if claims:
+            # Of those in hand for longer than their lease the outcome is still to come.
+            if claims := [each for each in claims if each.id not in self.sent]:
                 self.judge(recheck.examine(claims, now=now), now=now, looked_at=looked_at)
         return bool(self.due)
 

@@ -1,13 +1,15 @@
 """Who is pushed, when, and what: stories."""
 
+import itertools
 from datetime import timedelta
 
 import pytest
 
 from imsite.core import clock
+from push import debts, sweep
 from push.models import Debt, Decision
 from push.providers.base import PushFailed
-from tests.cast import Person
+from tests.cast import Person, talk_of
 from tests.pushing import phones, push, wake
 
 
@@ -161,3 +163,16 @@ def test_quiet_hours_let_it_wait(phone, alice, bob, talk):
     push(now=clock.now() + timedelta(hours=2, minutes=1))
     [told] = phone.of(bob)
     assert (told.seq, told.title, told.text) == (seq, None, None)
+
+
+def test_what_is_in_hand_for_longer_than_its_lease_is_not_sent_again(phone, alice, bob, talk):
+    """The machine stood still, or the database did: the same sweep claims once more what it sends."""
+    seqs = {each.id: each.say(alice)["seq"] for each in (talk, talk_of(alice, bob))}
+    phone.slow = {"fcm": 1.0}
+    times = itertools.count()
+    # Between two looks at the clock more than a lease passes.
+    sweep.run(lambda: clock.now() + next(times) * timedelta(seconds=debts.lease()), budget=5)
+    assert {talk_id: phone.seqs(bob, talk_id) for talk_id in seqs} == {
+        talk_id: [seq] for talk_id, seq in seqs.items()
+    }
+    assert decided(bob, talk) == ["pushed"]

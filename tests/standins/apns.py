@@ -75,7 +75,7 @@ class Apns:
             return Order(status=403 if "Provider" in wrong else 400, reason=wrong), name
         token = headers[":path"].removeprefix("/3/device/")
         order = self.behaviour.next(token)
-        if order.how == "answer" and order.status == 200:
+        if order.takes:
             self._accept(token, headers, body)
         return order, name
 

@@ -5,12 +5,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-HOWS = ("answer", "hang", "close", "drip", "leave")
+HOWS = ("answer", "hang", "mute", "close", "drip", "leave")
 
 
 @dataclass
 class Order:
-    """How to answer: a status, or never, or by closing, byte by byte, or leaving (GOAWAY).
+    """How to answer: a status, or never (`mute`: but it takes the push), or by closing, byte by byte,
+    or leaving (GOAWAY).
 
     `times`: that often, then as before. `timestamp`: since when a token is dead, as Apple says it."""
 
@@ -24,6 +25,11 @@ class Order:
     def __post_init__(self) -> None:
         if self.how not in HOWS:
             raise ValueError(f"one of {HOWS}")
+
+    @property
+    def takes(self) -> bool:
+        """Whether the push is taken, be it told or not."""
+        return self.how in ("answer", "mute") and self.status == 200
 
 
 class Behaviour:

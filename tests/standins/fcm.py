@@ -156,14 +156,16 @@ class Fcm:
             self.behaviour.refuse(type(error).__name__)
             return _error(400, field="message.android")
         order = self.behaviour.next(message.token)
-        if order.how != "answer" or order.status != 200:
+        if not order.takes:
             found = _error(order.status, code=order.reason, retry_after=order.retry_after)
             found.how = order.how
             return found
         self._accept(message, len(request.body))
         name = f"projects/{PROJECT}/messages/{self.behaviour.counts['accepted']}"
         return http1.Reply(
-            body=orjson.dumps({"name": name}), headers={"content-type": "application/json"}
+            body=orjson.dumps({"name": name}),
+            headers={"content-type": "application/json"},
+            how=order.how,
         )
 
     def _accept(self, message: _Message, size: int) -> None:

@@ -39,11 +39,11 @@ class Webhook:
             return http1.Reply(401)
         said = orjson.loads(request.body)
         order = self.behaviour.next(said["token"])
-        if order.how != "answer" or order.status != 200:
+        if not order.takes:
             headers = {} if order.retry_after is None else {"retry-after": order.retry_after}
             return http1.Reply(order.status, headers=headers, how=order.how)
         self.behaviour.accept(id=request.headers["webhook-id"], bytes=len(request.body), **said)
-        return http1.Reply(204, b"")
+        return http1.Reply(204, b"", how=order.how)
 
 
 def genuine(request: http1.Request) -> bool:

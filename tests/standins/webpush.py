@@ -70,11 +70,13 @@ class WebPush:
             self.behaviour.refuse(type(no).__name__)
             return http1.Reply(403 if isinstance(no, jwt.PyJWTError) else 400)
         order = self.behaviour.next(name)
-        if order.how != "answer" or order.status != 200:
+        if not order.takes:
             headers = {} if order.retry_after is None else {"retry-after": order.retry_after}
             return http1.Reply(order.status, b"", headers, how=order.how)
         self._accept(name, request, said)
-        return http1.Reply(201, b"", {"location": f"{self.url}/m/{secrets.token_hex(8)}"})
+        return http1.Reply(
+            201, b"", {"location": f"{self.url}/m/{secrets.token_hex(8)}"}, how=order.how
+        )
 
     def _check(self, request: http1.Request) -> None:
         headers = request.headers
