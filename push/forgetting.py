@@ -5,11 +5,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from imsite.core.chores import Chore, Done, Due, before
 from imsite.core.pace import Pace
 from push.models import Debt, Decision, Look
+
+# For so much longer a notification that still stands is kept in mind: read elsewhere, it is cleared.
+SHOWN = timedelta(days=30)
 
 
 def forget(now: datetime, pace: Pace) -> Done:
@@ -43,7 +46,9 @@ def _limit(now: datetime) -> datetime:
 
 
 def _old(limit: datetime) -> dict[str, QuerySet[Any]]:
-    settled = Debt.objects.filter(Q(told_at=None) | Q(told_at__lt=limit), due_at=None)
+    shows = Q(told_at__gte=limit - SHOWN, told_seq__gt=F("cleared_seq"))
+    past = (Q(told_at=None) | Q(told_at__lt=limit)) & ~shows
+    settled = Debt.objects.filter(past, due_at=None)
     return {
         "decisions": Decision.objects.filter(at__lt=limit).order_by("at"),
         "looks": Look.objects.filter(at__lt=limit).order_by("at"),

@@ -61,11 +61,13 @@ def recalled(recalls: Collection[tuple[int, int]], *, now: datetime) -> None:
 
 _READ = f"""SELECT d.id FROM {TABLE} d JOIN conversations_membership m
   ON m.user_id = d.user_id AND m.conversation_id = d.conversation_id
- WHERE d.told_seq > d.cleared_seq AND d.due_at IS NULL AND m.read_seq >= d.told_seq LIMIT {_BATCH}"""
+ JOIN conversations_conversation c ON c.id = d.conversation_id
+ WHERE d.told_seq > d.cleared_seq AND d.due_at IS NULL
+  AND (m.read_seq >= d.told_seq OR c.floor_seq >= d.told_seq) LIMIT {_BATCH}"""
 
 
 def unheard(*, now: datetime) -> int:
-    """Rouse devices that show what was read elsewhere and nobody told; return how many."""
+    """Rouse devices that show what was read elsewhere and nobody told, or what expired; return how many."""
     found = [row[0] for row in rows.fetch(_READ)]
     return _among("d.id", found, _SHOWN, now=now) if found else 0
 

@@ -33,7 +33,7 @@ def clear(reads: list[list[int]], **_: object) -> None:
 
 @shared_task
 def clear_read(**_: object) -> None:
-    """Find notifications of what was read elsewhere, if nobody rang for them."""
+    """Find notifications of what was read elsewhere, if nobody rang for them, and of what expired."""
     rousing.unheard(now=caution.running()())
 
 

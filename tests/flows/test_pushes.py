@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 
 from imsite.core import clock
-from push import debts, sweep
+from imsite.core.pace import Pace
+from push import debts, forgetting, rousing, sweep
 from push.models import Debt, Decision
 from push.providers.base import PushFailed
+from tests.aging import calendar
 from tests.cast import Person, talk_of
 from tests.pushing import phones, push, wake
 
@@ -176,3 +178,22 @@ def test_what_is_in_hand_for_longer_than_its_lease_is_not_sent_again(phone, alic
         talk_id: [seq] for talk_id, seq in seqs.items()
     }
     assert decided(bob, talk) == ["pushed"]
+
+
+@pytest.mark.parametrize("days_on", [9, 36])
+def test_what_expires_goes_from_the_screen_and_leaves_no_badge(phone, alice, bob, days_on):
+    talk = talk_of(alice, bob, retention_days=2)
+    with calendar(alice, bob) as days:
+        seq = talk.say(alice, "gone soon")["seq"]
+        push()
+        days.go_on(days_on)
+        days.expire()
+        forgetting.forget(clock.now(), Pace(rest=0))
+        assert bob.get("sync")["unread_total"] == 0
+        rousing.unheard(now=clock.now())
+        push()
+        [_shown, silent] = phone.of(bob)
+        assert (silent.silent, silent.seq, silent.badge) == (True, seq, 0)
+        days.go_on(8)
+        forgetting.forget(clock.now(), Pace(rest=0))
+        assert not Debt.objects.filter(user_id=bob.id).exists()
