@@ -18,6 +18,7 @@ from accounts import (  # noqa: F401 - some register themselves
     names,
     personpanels,
     profiles,
+    staffacts,
     supportacts,
     useracts,
 )
@@ -250,7 +251,7 @@ class AuditEntryAdmin(ReadOnly):
         form = ExportForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             act, kind = (
-                useracts.warrant(request, form.cleaned_data["reason"]),
+                staffacts.warrant(request, form.cleaned_data["reason"]),
                 form.cleaned_data["form"],
             )
             answer = StreamingHttpResponse(audit_files.export(act, kind), content_type=_TYPES[kind])

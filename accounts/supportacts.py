@@ -7,9 +7,12 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 
 from accounts import support
-from accounts.models import Device, User
-from accounts.useracts import warrant
+from accounts.models import User
+from accounts.staffacts import plainly, warrant
 from imsite.core.desk.acts import Act, offer
+
+_ENDED = "The device ended. Its socket closes and its tokens are refused within seconds."
+_ERASED = "The person is erased. What they wrote stays, as from a deleted user."
 
 
 def _end_all(request: HttpRequest, user: User, given: Mapping[str, Any]) -> str:
@@ -17,21 +20,11 @@ def _end_all(request: HttpRequest, user: User, given: Mapping[str, Any]) -> str:
     return f"{count} devices ended. Sockets close and tokens are refused within seconds."
 
 
-def _end(request: HttpRequest, device: Device, given: Mapping[str, Any]) -> str:
-    support.end_device(warrant(request, given["reason"]), device.pk)
-    return "The device ended. Its socket closes and its tokens are refused within seconds."
-
-
 def _export(request: HttpRequest, user: User, given: Mapping[str, Any]) -> HttpResponse:
     found = support.export(warrant(request, given["reason"]), user.pk)
     answer = HttpResponse(orjson.dumps(found, option=orjson.OPT_INDENT_2), "application/json")
     answer["Content-Disposition"] = f'attachment; filename="person-{user.pk}.json"'
     return answer
-
-
-def _erase(request: HttpRequest, user: User, given: Mapping[str, Any]) -> str:
-    support.erase(warrant(request, given["reason"]), user.pk)
-    return "The person is erased. What they wrote stays, as from a deleted user."
 
 
 def _stands(user: User) -> bool:
@@ -53,7 +46,7 @@ offer(
         name="erase",
         title="Erase",
         permission=support.ERASE,
-        do=_erase,
+        do=plainly(support.erase, _ERASED),
         fits=_stands,
         grave=True,
         note="As if they had deleted the account themselves. It cannot be undone.",
@@ -65,7 +58,7 @@ offer(
         name="end",
         title="End this device",
         permission=support.END,
-        do=_end,
+        do=plainly(support.end_device, _ENDED),
         fits=lambda device: device.ended_at is None,
     ),
 )

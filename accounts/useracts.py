@@ -1,4 +1,4 @@
-"""What staff may do with an account from its page in the admin; and the warrant of who is there."""
+"""What staff may do with an account from its page in the admin: ban it, and lift the ban."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -8,28 +8,9 @@ from django import forms
 from django.http import HttpRequest
 
 from accounts import bans
-from accounts.authority import Warrant
 from accounts.models import User
-from imsite.core import clock, limits
+from accounts.staffacts import DAY, DURATIONS, plainly, warrant
 from imsite.core.desk.acts import Act, ActForm, offer
-
-HOUR, DAY = 3_600, 86_400
-DURATIONS = (
-    (str(HOUR), "1 hour"),
-    (str(DAY), "1 day"),
-    (str(7 * DAY), "7 days"),
-    (str(30 * DAY), "30 days"),
-)
-
-
-def warrant(request: HttpRequest, reason: str) -> Warrant:
-    """Return what an act of whoever is at the admin rests on."""
-    return Warrant(
-        actor_id=int(request.user.pk or 0),
-        reason=reason,
-        address=limits.address(request.META),
-        now=clock.now(),
-    )
 
 
 class BanForm(ActForm):
@@ -49,11 +30,6 @@ def _ban(request: HttpRequest, user: User, given: Mapping[str, Any]) -> str:
     return "Banned. Sockets close and tokens are refused within seconds."
 
 
-def _unban(request: HttpRequest, user: User, given: Mapping[str, Any]) -> str:
-    bans.unban(warrant(request, given["reason"]), user.pk)
-    return "The ban is lifted."
-
-
 offer(
     "accounts.user",
     Act(
@@ -70,7 +46,7 @@ offer(
         name="unban",
         title="Lift the ban",
         permission=bans.PERMISSION,
-        do=_unban,
+        do=plainly(bans.unban, "The ban is lifted."),
         fits=lambda user: user.banned_at is not None,
     ),
 )

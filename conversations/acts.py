@@ -1,13 +1,13 @@
 """What staff may do with a conversation and its members from their pages in the admin."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.http import HttpRequest
 
-from accounts.useracts import DURATIONS, warrant
+from accounts.staffacts import DURATIONS, Do, plainly, warrant
 from conversations import stewardship
 from conversations.models import Conversation, Membership
 from imsite.core.desk.acts import Act, ActForm, offer
@@ -20,21 +20,6 @@ class MuteForm(ActForm):
     field_order = ("seconds", "reason")
 
 
-def _freeze(request: HttpRequest, row: Conversation, given: Mapping[str, Any]) -> str:
-    stewardship.freeze(warrant(request, given["reason"]), row.pk)
-    return "The conversation is read-only."
-
-
-def _thaw(request: HttpRequest, row: Conversation, given: Mapping[str, Any]) -> str:
-    stewardship.thaw(warrant(request, given["reason"]), row.pk)
-    return "The conversation goes on."
-
-
-def _dissolve(request: HttpRequest, row: Conversation, given: Mapping[str, Any]) -> str:
-    stewardship.dissolve(warrant(request, given["reason"]), row.pk)
-    return "The group is dissolved."
-
-
 def _mute(request: HttpRequest, row: Membership, given: Mapping[str, Any]) -> str:
     act = warrant(request, given["reason"])
     until = act.now + timedelta(seconds=int(given["seconds"]))
@@ -42,16 +27,14 @@ def _mute(request: HttpRequest, row: Membership, given: Mapping[str, Any]) -> st
     return f"Muted until {until:%Y-%m-%d %H:%M}."
 
 
-def _unmute(request: HttpRequest, row: Membership, given: Mapping[str, Any]) -> str:
-    act = warrant(request, given["reason"])
-    stewardship.unmute(act, row.conversation_id, target_id=row.user_id)
-    return "The mute is lifted."
+def _to_member(act: Callable[..., object], said: str) -> Do:
+    """Return what does an act on a member that needs a reason only."""
 
+    def do(request: HttpRequest, row: Membership, given: Mapping[str, Any]) -> str:
+        act(warrant(request, given["reason"]), row.conversation_id, target_id=row.user_id)
+        return said
 
-def _hand_over(request: HttpRequest, row: Membership, given: Mapping[str, Any]) -> str:
-    act = warrant(request, given["reason"])
-    stewardship.hand_over(act, row.conversation_id, target_id=row.user_id)
-    return "This member is the owner now."
+    return do
 
 
 def _goes_on(row: Conversation) -> bool:
@@ -68,7 +51,7 @@ offer(
         name="freeze",
         title="Freeze",
         permission=stewardship.FREEZE,
-        do=_freeze,
+        do=plainly(stewardship.freeze, "The conversation is read-only."),
         note="Nobody can write, not even its owner; all can read and leave.",
         fits=lambda row: _goes_on(row) and row.frozen_at is None,
     ),
@@ -76,14 +59,14 @@ offer(
         name="thaw",
         title="Let it go on",
         permission=stewardship.FREEZE,
-        do=_thaw,
+        do=plainly(stewardship.thaw, "The conversation goes on."),
         fits=lambda row: _goes_on(row) and row.frozen_at is not None,
     ),
     Act(
         name="dissolve",
         title="Dissolve",
         permission=stewardship.DISSOLVE,
-        do=_dissolve,
+        do=plainly(stewardship.dissolve, "The group is dissolved."),
         note="Ends the group for all its members. This cannot be undone.",
         grave=True,
         fits=lambda row: _goes_on(row) and row.kind == "group",
@@ -103,14 +86,14 @@ offer(
         name="unmute",
         title="Lift the mute",
         permission=stewardship.MUTE,
-        do=_unmute,
+        do=_to_member(stewardship.unmute, "The mute is lifted."),
         fits=lambda seat: _is_in(seat) and seat.muted_until is not None,
     ),
     Act(
         name="hand_over",
         title="Make owner",
         permission=stewardship.HAND_OVER,
-        do=_hand_over,
+        do=_to_member(stewardship.hand_over, "This member is the owner now."),
         note="The owner of now becomes an admin.",
         grave=True,
         fits=lambda seat: _is_in(seat) and seat.role != "owner",

@@ -8,7 +8,7 @@ from django import forms
 from django.http import HttpRequest
 
 from accounts.models import User
-from accounts.useracts import warrant
+from accounts.staffacts import warrant
 from imsite.core.desk.acts import Act, ActForm, offer
 from messages.kinds import MAX_TEXT
 from messages.models import Entry

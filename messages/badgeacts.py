@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.useracts import warrant
+from accounts.staffacts import warrant
 from imsite.core.desk.acts import Act, offer
 from messages import badge, casedesk
 

@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from accounts import bans
-from accounts.useracts import DURATIONS, warrant
+from accounts.staffacts import DURATIONS, warrant
 from conversations import stewardship
 from imsite.core import clock
 from imsite.core.desk import keyset, shown

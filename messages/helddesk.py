@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
-from accounts.useracts import warrant
+from accounts.staffacts import plainly, warrant
 from imsite.core.desk import shown
 from imsite.core.desk.acts import Act, Acting, offer
 from imsite.core.desk.parts import Tile, tiles
@@ -77,11 +77,6 @@ def _release(request: HttpRequest, held: Held, given: Mapping[str, Any]) -> str:
     return f"It stands in the log as item {seq}."
 
 
-def _refuse(request: HttpRequest, held: Held, given: Mapping[str, Any]) -> str:
-    releasing.refuse(warrant(request, given["reason"]), held.pk)
-    return "It is gone; its sender is told."
-
-
 offer(
     "messagelog.held",
     Act(
@@ -96,7 +91,7 @@ offer(
         name="refuse",
         title="Refuse",
         permission=releasing.DECIDE,
-        do=_refuse,
+        do=plainly(releasing.refuse, "It is gone; its sender is told."),
         grave=True,
         note="The message is deleted, and its sender reads the reason.",
         fits=lambda held: held.state == "waiting",

@@ -13,7 +13,7 @@ from django.urls import path, reverse
 from django.utils.module_loading import import_string
 
 from accounts.admin import person
-from accounts.useracts import warrant
+from accounts.staffacts import warrant
 from imsite.core import clock
 from imsite.core.desk import shown
 from imsite.core.desk.acts import Act, ActForm, Acting, offer

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
-from accounts.useracts import warrant
+from accounts.staffacts import plainly, warrant
 from imsite.core.desk import shown
 from imsite.core.desk.acts import Act, ActForm, Acting, offer
 from imsite.core.errors import InvalidRequest
@@ -165,11 +165,6 @@ def _switch(request: HttpRequest, rule: PolicyRule, given: Mapping[str, Any]) ->
     return "It is in force everywhere within a second or two."
 
 
-def _delete(request: HttpRequest, rule: PolicyRule, given: Mapping[str, Any]) -> str:
-    rules.delete(warrant(request, given["reason"]), rule.pk)
-    return "The rule is gone."
-
-
 offer(
     "messagelog.policyrule",
     Act(
@@ -190,7 +185,7 @@ offer(
         name="remove",
         title="Delete",
         permission=rules.WRITE,
-        do=_delete,
+        do=plainly(rules.delete, "The rule is gone."),
         grave=True,
         note="What it held, flagged or masked stays so.",
     ),

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import orjson
-from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from imsite.core.shapes import QueryInt, Shape
@@ -33,6 +32,9 @@ def _decoded(text: str) -> bytes:
 
 
 def _point(text: str) -> str:
+    # Loaded with the first browser that subscribes: no other request, and no other role, needs it.
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     raw = _decoded(text)
     try:
         ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)

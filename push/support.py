@@ -7,7 +7,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from accounts.authority import Warrant
-from accounts.useracts import warrant
+from accounts.staffacts import warrant
 from imsite.core.desk.acts import Act, offer
 from push import tokens
 from push.models import PushToken

@@ -6,7 +6,6 @@ from accounts.auth import Request
 from imsite.core import clock
 from imsite.core.doors import Door
 from push import preferences, shapes, tokens, why
-from push.providers import vapid
 
 
 class Tokens(Door):
@@ -44,6 +43,9 @@ class WebpushKey(Door):
 
     def get(self, request: Request) -> HttpResponse:
         """Return what browsers want as `applicationServerKey` when they subscribe."""
+        # Loaded when a browser asks: what makes keys takes every process 0.1 s to load.
+        from push.providers import vapid
+
         return self.ok({"key": vapid.public_key()})
 
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import User
-from accounts.useracts import warrant
+from accounts.staffacts import warrant
 from imsite.core.desk.acts import Act, offer
 from imsite.desk import codes
 

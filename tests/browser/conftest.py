@@ -38,14 +38,14 @@ def _missing(why: str) -> None:
     pytest.skip(why)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Start the machine's Chromium."""
+    """Start the machine's Chromium, once for all tests of this folder."""
     program = _program()
     if program is None:
         _missing("no Chromium on PATH, and IM_TEST_CHROMIUM is not set")
     # Playwright keeps an event loop running in this thread, which has no part in Django's queries;
-    # it must be gone when other modules, with loops of their own, have their turn.
+    # it must be gone when other folders, with loops of their own, have their turn.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as player:
         try:

@@ -17,18 +17,19 @@ from django.conf import settings
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import AuditEntry
+from accounts.authority import Untouchable, Warrant
+from accounts.models import AuditEntry, User
 from conversations.models import Conversation
 from imsite.core import clock
-from imsite.core.errors import AppError, InvalidRequest
+from imsite.core.errors import AppError, Forbidden, InvalidRequest
 from messages import log, seals, tasks
 from messages.drafts import parse
-from messages.models import RecallOrder, Sealed
+from messages.models import Entry, RecallOrder, Sealed
 from messages.moderation import orders, selection, upkeep
 from messages.moderation.selection import Selection
 from tests.cast import Person, Talk, talk_of
 from tests.conftest import ROOT
-from tests.staff import warrant
+from tests.staff import ALL, warrant
 
 
 def fill(talk: Talk, who: Person, count: int, text: str = "buy my pills") -> None:
@@ -193,6 +194,83 @@ def test_an_undo_stops_an_order_that_still_runs(alice, bob):
     assert all("text" in i for i in talk.all(alice) if not i.get("event"))
     with pytest.raises(orders.UndoneAlready):
         orders.undo(warrant(), order_id)
+
+
+def test_an_undo_needs_the_permission_by_which_it_was_recalled(alice, bob, talk):
+    seq = talk.say(bob, "one")["seq"]
+    one = orders.recall_one(warrant(), talk.id, seq)
+    talk.say(bob, "many")
+    many = orders.place(warrant(), Selection(conversation_id=talk.id))
+    work(many)
+    for order_id, permission in ((one, orders.ONE), (many, orders.MANY)):
+        with pytest.raises(Forbidden):
+            orders.undo(warrant(*(each for each in ALL if each != permission)), order_id)
+        with pytest.raises(InvalidRequest):
+            orders.undo(warrant(permission, reason=" "), order_id)
+        assert RecallOrder.objects.get(pk=order_id).undone_at is None
+        orders.undo(warrant(permission), order_id)
+        work(order_id)
+    assert [i["text"] for i in talk.all(alice) if "text" in i] == ["one", "many"]
+
+
+def test_nobody_puts_back_what_he_or_a_colleague_wrote(alice, bob, talk):
+    """Neither by himself nor by the hand of another moderator; whoever may act on them can."""
+    talk.say(bob, "from before I was staff")
+    order_id = orders.place(warrant(), Selection(conversation_id=talk.id))
+    work(order_id)
+    User.objects.filter(pk=bob.id).update(is_staff=True, is_superuser=True)
+    himself = Warrant(actor_id=bob.id, reason="mine", address="::1", now=clock.now())
+    for act in (himself, warrant()):
+        with pytest.raises(Untouchable):
+            orders.undo(act, order_id)
+    assert not [i for i in talk.all(alice) if "text" in i]
+    orders.undo(warrant(superuser=True), order_id)
+
+
+def test_an_undo_is_on_record_with_who_did_it_and_what_stood_before(alice, bob, talk):
+    for text in ("one", "two"):
+        talk.say(bob, text)
+    order_id = orders.place(warrant(), Selection(conversation_id=talk.id))
+    work(order_id)
+    act = warrant(reason="it was satire")
+    orders.undo(act, order_id)
+    work(order_id)
+    order = RecallOrder.objects.get(pk=order_id)
+    assert (order.undone_by_id, order.undone_at) == (act.actor_id, act.now)
+    assert (order.recalled, order.restored) == (2, 2)
+    [written] = AuditEntry.objects.filter(actor_id=act.actor_id)
+    assert (written.act, written.target) == ("messages.restore", f"order:{order_id}")
+    assert (written.reason, written.before) == ("it was satire", '{"recalled":2}')
+
+
+def test_an_undo_that_nobody_carries_out_is_taken_up(alice, bob):
+    """And goes on in steps, each of which counts."""
+    talk = talk_of(alice, bob)
+    fill(talk, bob, orders.STEP + 50)
+    order_id = orders.place(warrant(), Selection(conversation_id=talk.id))
+    work(order_id)
+    orders.undo(warrant(), order_id)
+    assert orders.step(order_id, now=clock.now())
+    assert order_id in orders.stalled(now=clock.now() + orders.STALLED)
+    assert not orders.step(order_id, now=clock.now())
+    assert RecallOrder.objects.get(pk=order_id).restored == orders.STEP + 50
+    assert order_id not in orders.stalled(now=clock.now() + orders.STALLED)
+    # Done is done: one step more tells nobody anything.
+    before = alice.head(talk.id)
+    assert not orders.step(order_id, now=clock.now())
+    assert alice.head(talk.id) == before
+
+
+def test_a_dissolved_log_gets_its_contents_back_without_a_word(alice, bob, talk):
+    talk.say(bob, "in the archive")
+    order_id = orders.place(warrant(), Selection(conversation_id=talk.id))
+    work(order_id)
+    alice.post(f"{talk.path}/dissolve")
+    before = Entry.objects.filter(conversation_id=talk.id).count()
+    orders.undo(warrant(), order_id)
+    work(order_id)
+    assert Entry.objects.filter(conversation_id=talk.id).count() == before
+    assert [m["text"] for m in bob.get("accounts/export")["messages"]] == ["in the archive"]
 
 
 def test_what_was_sent_after_the_order_is_left_alone(alice, bob, talk):
