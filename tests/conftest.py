@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from accounts.hashers import Argon2
+from imsite.core.desk.readonly import ReadOnly
 from push import transport
 from tests.cast import Person, Talk, talk_of
 from tests.ports import free_port
@@ -119,6 +120,14 @@ def server(valkey) -> Iterator[str]:
     port = free_port()
     with serving(port):
         yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def short_lists() -> Iterator[None]:
+    """Show few rows a page in the admin: what is tested are its pages, and a database of tests is full."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ReadOnly, "list_per_page", 8)
+        yield
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver
 from accounts import audit
 from accounts.models import AuditEntry, User
 from imsite.core import clock
-from messages.moderation import orders
+from messages.moderation import cases, orders
 from messages.policy import rules
 from push import decisions
 from tests.cast import Person, Talk, talk_of
@@ -69,6 +69,7 @@ def world(text: str = "hello", said: str = "hello") -> dict[str, Any]:
     bob.post(f"{talk.path}/messages/{seq}/report", {"reason": text[:100], "note": text[:500]})
     orders.recall_one(warrant(reason=text[:500]), talk.id, talk.say(bob, said)["seq"])
     _rules(talk, bob, text, said)
+    _flagged(talk, alice, bob, text, said)
     alice.post("accounts/blocks/add", {"user_id": bob.id})
     token = {"provider": "fcm", "token": uuid.uuid4().hex, "app": "app"}
     alice.post("push/tokens", token)
@@ -88,6 +89,16 @@ def _rules(talk: Talk, who: Person, text: str, said: str) -> None:
     with ruled({**place, **rule}):
         message = {"client_id": str(uuid.uuid4()), "text": said}
         who.refused("POST", f"{talk.path}/messages", message)
+
+
+def _flagged(talk: Talk, who: Person, reporter: Person, text: str, said: str) -> None:
+    """Make a case of a message that a rule flagged and another masked, and that somebody reported too."""
+    place = {"scope": "conversation", "conversation_id": talk.id, "kind": "regex", "patterns": "."}
+    with ruled(*({**place, "name": text[:100], "action": each} for each in ("flag", "mask"))):
+        seq = talk.say(who, said)["seq"]
+    cases.adopt(now=clock.now())
+    report = {"reason": text[:100], "note": text[:500]}
+    reporter.post(f"{talk.path}/messages/{seq}/report", report)
 
 
 def addresses() -> Iterator[tuple[str, str, Any]]:

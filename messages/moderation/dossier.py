@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from accounts import authority
 from imsite.core import rows
@@ -49,12 +50,9 @@ class Dossier:
 def queue(actor_id: int, *, after: int = 0, limit: int = 50, now: datetime) -> Page:
     """Return open cases, oldest first; each has `report_count`."""
     authority.require(actor_id, HANDLE, now=now)
-    cases = list(
-        Case.objects.filter(closed_at=None, pk__gt=after)
-        .select_related("accused", "claimed_by")
-        .annotate(report_count=Count("reports"))
-        .order_by("pk")[: limit + 1]
-    )
+    found = Case.objects.filter(closed_at=None, pk__gt=after)
+    counted = _counted(found.select_related("accused", "claimed_by"))
+    cases = list(counted.order_by("pk")[: limit + 1])
     return Page(cases=cases[:limit], next=cases[limit - 1].pk if len(cases) > limit else None)
 
 
@@ -63,10 +61,16 @@ def closed(actor_id: int, *, before: int | None = None, limit: int = 50, now: da
     authority.require(actor_id, HANDLE, now=now)
     found = Case.objects.filter(closed_at__isnull=False)
     found = found if before is None else found.filter(pk__lt=before)
-    people = ("accused", "closed_by")
-    counted = found.select_related(*people).annotate(report_count=Count("reports"))
+    counted = _counted(found.select_related("accused", "closed_by"))
     cases = list(counted.order_by("-pk")[: limit + 1])
     return Page(cases=cases[:limit], next=cases[limit - 1].pk if len(cases) > limit else None)
+
+
+def _counted(found: QuerySet[Case]) -> QuerySet[Case]:
+    """Add how many reports each case has: counted for those of a page, not grouped from all."""
+    reports = Report.objects.filter(case=OuterRef("pk")).order_by().values("case")
+    count = Subquery(reports.annotate(count=Count("pk")).values("count"))
+    return found.annotate(report_count=Coalesce(count, 0))
 
 
 def backlog() -> tuple[int, datetime | None]:

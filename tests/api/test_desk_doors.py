@@ -10,6 +10,7 @@ from imsite.desk import roles
 from tests import desk
 from tests.cast import Person
 
+pytestmark = pytest.mark.usefixtures("short_lists")
 # Pages of the site itself: what whoever is in sees (None: it is for POST, or for scripts).
 SITE = {
     "index": 200,

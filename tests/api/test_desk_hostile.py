@@ -11,6 +11,7 @@ from tests import desk
 from tests.cast import Person
 from tests.environment import ENGINE
 
+pytestmark = pytest.mark.usefixtures("short_lists")
 MARKS = "e" + "\u0301" * 3_999
 TEXTS = {
     "script": "<script>alert(1)</script>",

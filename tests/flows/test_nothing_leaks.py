@@ -20,6 +20,8 @@ from tests.cast import Person, Talk, talk_of
 from tests.rules import ruled
 from tests.staff import warrant
 
+pytestmark = pytest.mark.usefixtures("short_lists")
+
 
 def get_routes() -> set[str]:
     """Return every route that answers GET, its parameters by name."""

@@ -256,9 +256,10 @@ def test_an_undo_that_nobody_carries_out_is_taken_up(alice, bob):
     assert RecallOrder.objects.get(pk=order_id).restored == orders.STEP + 50
     assert order_id not in orders.stalled(now=clock.now() + orders.STALLED)
     # Done is done: one step more tells nobody anything.
-    before = alice.head(talk.id)
+    before, settled = alice.head(talk.id), RecallOrder.objects.get(pk=order_id).settled_at
     assert not orders.step(order_id, now=clock.now())
     assert alice.head(talk.id) == before
+    assert RecallOrder.objects.get(pk=order_id).settled_at == settled
 
 
 def test_a_dissolved_log_gets_its_contents_back_without_a_word(alice, bob, talk):
