@@ -2,7 +2,9 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imsite.settings")
-application = get_wsgi_application()
+
+# Django reads its settings when it is imported.
+from imsite.core import handler
+
+application = handler.application()

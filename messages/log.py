@@ -102,13 +102,15 @@ class _Turn:
     ) -> None:
         self.now = now
         # Locking comes first: everything after it is looked up as it stands under the lock.
-        locked, seated, known = rows.fetch_each(
-            [
-                heads.locking({draft.conversation_id for draft in drafts}),
-                _placing({(d.conversation_id, d.sender_id) for d in drafts}),
-                _knowing(drafts),
-            ]
-        )
+        questions = [
+            heads.locking({draft.conversation_id for draft in drafts}),
+            _placing({(d.conversation_id, d.sender_id) for d in drafts}),
+            _knowing(drafts),
+        ]
+        if asking := stamps.asking():
+            questions.append(asking)
+        locked, seated, known, *stamped = rows.fetch_each(questions)
+        self.stamp: int | None = stamped[0][0][0] if stamped else None
         self.heads, self.seats, self.known = heads.locked(locked), _placed(seated), _known(known)
         directs = {pair for head in self.heads.values() if (pair := head.pair)}
         self.blocked = blocks.pairs(directs) if directs else set()
@@ -175,7 +177,7 @@ class _Turn:
         self.gate.flush(now=self.now)
         if not self.moved:
             return
-        stamp = stamps.take()
+        stamp = self.stamp or stamps.take()
         with rows.together():
             self.batch.flush()
             heads.save(self.moved.values(), stamp=stamp)

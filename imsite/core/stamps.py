@@ -36,6 +36,14 @@ def take() -> int:
     return int(found[0][0])
 
 
+def asking() -> tuple[str, tuple[()]] | None:
+    """Return what asks for the stamp together with other questions, after those that lock; None on SQLite.
+
+    There the stamp is a write, which who turns out to write nothing should not make.
+    """
+    return None if is_sqlite() else (_XID, ())
+
+
 def horizon_sql() -> str:
     """Return SQL for the lowest stamp that may still appear, over the site's row `s`."""
     return "s.stamp + 1" if is_sqlite() else "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"

@@ -7,7 +7,6 @@ from multiprocessing import parent_process
 from typing import Any
 
 from django.conf import settings
-from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -16,6 +15,7 @@ from granian.server import Server
 from granian.server.common import AbstractServer
 
 from imsite import processes
+from imsite.core import handler
 from imsite.roles.front import App, Front
 
 # Seconds that requests in flight have to be answered after SIGTERM.
@@ -36,7 +36,7 @@ def load() -> App:
     processes.die_with_parent(signal.SIGTERM)
     if (parent := parent_process()) is None or parent.pid != os.getppid():
         sys.exit(1)
-    application = get_wsgi_application()
+    application = handler.application()
     get_resolver().url_patterns  # noqa: B018 - reading it imports every door
     processes.settle()
     return Front(application)

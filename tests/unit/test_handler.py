@@ -1,0 +1,44 @@
+"""The handler: what it remembers of paths, and what it forgets."""
+
+import pytest
+from django.test import RequestFactory
+from django.urls import Resolver404, resolve
+
+from imsite.core import handler
+
+
+@pytest.fixture
+def resolved():
+    """Return the route that the handler finds for a path."""
+    handler._remembered.cache_clear()
+    application = handler.Handler()
+    return lambda path: application.resolve_request(RequestFactory().get(path))
+
+
+def kept():
+    return handler._remembered.cache_info().currsize
+
+
+@pytest.mark.parametrize("path", ["/api/v1/sync", "/api/v1/conversations/7/messages", "/admin/"])
+def test_it_finds_what_django_finds_the_second_time_too(resolved, path):
+    for _ in range(2):
+        found, meant = resolved(path), resolve(path)
+        assert (found.func, found.kwargs, found.route) == (meant.func, meant.kwargs, meant.route)
+    assert kept() == 1
+
+
+def test_two_paths_of_a_route_keep_their_own_arguments(resolved):
+    first, second = (resolved(f"/api/v1/conversations/{id}/messages") for id in (7, 8))
+    assert (first.kwargs["conversation_id"], second.kwargs["conversation_id"]) == (7, 8)
+
+
+def test_what_is_not_there_is_not_remembered(resolved):
+    for path in ("/nothing", "/nothing/" + "x" * 200):
+        with pytest.raises(Resolver404):
+            resolved(path)
+    assert kept() == 0
+
+
+def test_long_paths_are_found_and_not_remembered(resolved):
+    assert resolved("/api/v1/" + "x" * 200).route == "^api/v1(/.*)?$"
+    assert kept() == 0
