@@ -24,7 +24,7 @@ from imsite.core import clock
 from imsite.core.errors import AppError, Forbidden, InvalidRequest
 from messages import log, seals, tasks
 from messages.drafts import parse
-from messages.models import Entry, RecallOrder, Sealed
+from messages.models import Entry, RecallOrder, Sealed, packed
 from messages.moderation import orders, selection, upkeep
 from messages.moderation.selection import Selection
 from tests.cast import Person, Talk, talk_of
@@ -355,7 +355,7 @@ def test_nothing_comes_back_after_its_time(alice, bob, talk):
 
 
 def test_nothing_comes_back_from_below_the_floor(alice, bob, talk):
-    talk.say(bob, "purged")
+    below = talk.say(bob, "purged")["seq"]
     seq = talk.say(bob, "kept")["seq"]
     order_id = orders.place(warrant(), Selection(conversation_id=talk.id))
     work(order_id)
@@ -363,6 +363,9 @@ def test_nothing_comes_back_from_below_the_floor(alice, bob, talk):
     orders.undo(warrant(), order_id)
     work(order_id)
     assert [i["text"] for i in talk.all(alice) if "text" in i] == ["kept"]
+    # Nor where nobody of the talk could read it: rows below may stand until they are purged.
+    assert "purged" not in Entry.objects.get(pk=packed(talk.id, below)).wire
+    assert [i["body"] for i in talk.all(alice) if i["kind"] == "edit"] == [{"target": seq}]
     assert not Sealed.objects.filter(order_id=order_id).exists()
 
 

@@ -29,6 +29,7 @@ ODD = st.sampled_from(
     + list(
         "\u0301\u0307\u0323\u0337\u0345\u20e3가각ㄱ각ﾡￂ\uff9e\u3099かガक्षि\u093c\u094d汉字坏ไท\u115f\u3164ΐ"
     )
+    + list("，！？：；。＝\u0338йЙёЁ\u0306İ")
     + ["👍🏽", "👩‍👩‍👧", "🇩🇪", "❤️", "\r\n", "bad", "BÄD", "坏话", "σας", "İstanbul"]
 )
 TEXT = st.lists(ODD | st.characters(exclude_categories=["Cs"]), max_size=14).map("".join)
@@ -81,6 +82,15 @@ LINES = st.lists(
 def test_folding_is_its_definition(text):
     assert fold(text) == naive_fold(text)
     assert Tracing(text).folded == naive_fold(text)
+
+
+@pytest.mark.parametrize("plane", range(3))
+def test_each_character_folds_between_others_as_the_definition_says(plane):
+    """The quick ways of folding are taken or not because of single characters: here is each of them."""
+    step = 1 if plane == 0 else 7
+    points = range(plane << 16, (plane + 1) << 16, step)
+    every = [chr(n) for n in points if not 0xD800 <= n < 0xE000]
+    assert not [c for c in every if fold(f"Й{c}b") != naive_fold(f"Й{c}b")]
 
 
 @settings(max_examples=300, deadline=None)
