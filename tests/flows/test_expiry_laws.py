@@ -54,6 +54,18 @@ class Aging(World):
         self.note_days()
         self.days.go_on(days)
 
+    @rule(n=st.integers(0, 2), words=st.integers(1, 3))
+    def all_that_is_unread_expires(self, n: int, words: int) -> None:
+        """Said, read by nobody, and gone: what most easily leaves a badge behind."""
+        for _ in range(words):
+            self.say_a_word(n, "all")
+        self.note_days()
+        self.days.go_on(self.term + 1)
+        self.all_expires()
+        for who in self.members():
+            head = who.head(self.talk.id)
+            assert (head["unread"], head["mentions"], head["preview"]) == (0, 0, None)
+
     @rule()
     def floors_rise_and_no_more(self) -> None:
         self.note_days()
@@ -104,8 +116,8 @@ def test_the_laws_hold_while_all_expires(database):
     Aging.people = [Person.new(f"aging{n}") for n in range(3)]
     machine = Aging.TestCase
     machine.settings = settings(
-        max_examples=10,
-        stateful_step_count=20,
+        max_examples=8,
+        stateful_step_count=16,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
