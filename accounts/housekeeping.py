@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts import tickets
@@ -27,7 +26,7 @@ def tidy(now: datetime, pace: Pace) -> Done:
             if pace.is_over:
                 done.left = True
                 return done
-            with pace.turn(), transaction.atomic():
+            with pace.turn():
                 stale.model._default_manager.filter(pk__in=batch).delete()
             done.count(kind, len(batch))
     return done

@@ -9,7 +9,6 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,10 @@ from django.db import connection, transaction  # noqa: E402
 
 from accounts import tokens  # noqa: E402
 from accounts.models import Device, User  # noqa: E402
-from bench import owing  # noqa: E402
+from bench import aging, owing  # noqa: E402
 from conversations.models import Conversation, Membership  # noqa: E402
 from imsite.core import clock, rows, stamps  # noqa: E402
-from messages import demo, drafts, log, retention, transcript  # noqa: E402
+from messages import demo, drafts, log, transcript  # noqa: E402
 from messages.models import Entry, packed  # noqa: E402
 
 # Code points of a message: the length on which the bars were set.
@@ -192,33 +191,9 @@ def _sizes() -> dict[str, int]:
 
 def age(count: int, talks: int) -> None:
     """Fill conversations that keep nothing for long with `count` messages of a month ago."""
-    now = clock.now()
-    places = [(talk, owner) for owner in users(1) for talk in groups([[owner]] * talks)]
-    Conversation.objects.filter(pk__in=[talk for talk, _ in places]).update(retention_days=10)
-    wanted = islice(cycle(places), count)
-    while some := list(islice(wanted, _AT_ONCE)):
-        times = [now - timedelta(days=30)] * len(some)
-        log.append_many([_draft(*place) for place in some], now=now, times=times)
-
-
-def expire() -> dict[str, float]:
-    """Expire what is due; return how much went, in what time, and bytes of memory before and at most."""
-    Path("/proc/self/clear_refs").write_text("5")
-    before, start = _memory("VmRSS"), time.perf_counter()
-    done = retention.expire(now=clock.now())
-    took = time.perf_counter() - start
-    return {
-        "entries": done.gone["entries"],
-        "seconds": took,
-        "before": before,
-        "peak": _memory("VmHWM"),
-    }
-
-
-def _memory(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    [line] = [each for each in lines if each.startswith(name)]
-    return int(line.split()[1]) * 1024
+    [owner] = users(1)
+    aging.fill(groups([[owner]] * talks), owner, count, _draft)
+    settle()
 
 
 def volume() -> int:
@@ -291,7 +266,7 @@ _ASKED: dict[str, Callable[..., Any]] = {
     for each in (
         about,
         age,
-        expire,
+        aging.expire,
         groups,
         large_group,
         lengthen,

@@ -153,7 +153,7 @@ def forget_requests(now: datetime, pace: Pace) -> Done:
         if pace.is_over:
             done.left = True
             break
-        with pace.turn(), transaction.atomic():
+        with pace.turn():
             JoinRequest.objects.filter(pk__in=ids).delete()
         done.count("join requests", len(ids))
     return done

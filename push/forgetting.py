@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from imsite.core.chores import Chore, Done, Due, before
@@ -27,7 +26,7 @@ def forget(now: datetime, pace: Pace) -> Done:
 
 def _some(old: QuerySet[Any], pace: Pace) -> int:
     """Delete a few rows, and return how many; what somebody has in hand is left to him."""
-    with pace.turn() as size, transaction.atomic():
+    with pace.turn() as size:
         some = old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:size]
         return int(old.model._default_manager.filter(pk__in=list(some)).delete()[0])
 

@@ -1,6 +1,7 @@
 """Expiry while people send: what senders feel of it, what it takes, and whether its space is used again."""
 
 import asyncio
+import sys
 import time
 from typing import Any
 
@@ -24,7 +25,9 @@ async def expiry(stage: Stage) -> None:
     await _sends(stage, makers, 2)
     volumes, runs = [], []
     for _ in range(2):
+        _tell("fills")
         await asyncio.to_thread(stage.rig.seed, "age", count=stage.entries, talks=_TALKS)
+        _tell("measures")
         quiet = await _sends(stage, makers, stage.rounds * stage.seconds * 2)
         runs.append((quiet, *await _beside(stage, makers)))
         volumes.append(stage.rig.seed("volume"))
@@ -37,6 +40,10 @@ async def expiry(stage: Stage) -> None:
     stage.put("memory of a run", grown, "MB", note=f"on top of {done['before'] / _MB:.0f} MB")
     once, twice = (volume / _MB for volume in volumes)
     stage.put("disk after two fillings", twice, "MB", ceiling=once, beside="MB after one")
+
+
+def _tell(what: str) -> None:
+    print(f"expiry: {what} …", file=sys.stderr, flush=True)
 
 
 async def _sends(stage: Stage, makers: list[Maker], seconds: float) -> list[float]:

@@ -4,7 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Seconds that a turn shall take: on SQLite every sender waits for it, and finds the lock free again
+from django.db import transaction
+
+# Seconds that a turn shall work: on SQLite every sender waits for it, and finds the lock free again
 # after rests of its own that grow with the waiting.
 _TURN = 0.008
 # How long the rest is, in turns; a third of the time is the most that is taken from others.
@@ -28,11 +30,17 @@ class Pace:
 
     @contextmanager
     def turn(self) -> Iterator[int]:
-        """Yield how many rows to take on in the block, a transaction, and rest after it."""
-        began = time.monotonic()
-        yield self.size
-        took = time.monotonic() - began
+        """Yield how many rows to take on in the block, which is a transaction, and rest after it.
+
+        What it waited for its lock is not its work: beside many senders it would shrink to nothing. Nor
+        is the commit, which costs the same for few rows as for many; but others wait for both.
+        """
+        with transaction.atomic():
+            began = time.monotonic()
+            yield self.size
+            worked = time.monotonic() - began
+        held = time.monotonic() - began
         # Half of the way: one turn that met a busy disk says little.
-        fit = self.size * _TURN / max(took, _TURN / 4)
+        fit = self.size * _TURN / max(worked, _TURN / 4)
         self.size = round(min(max((self.size + fit) / 2, _LEAST), _MOST))
-        time.sleep(took * self._rest)
+        time.sleep(held * self._rest)

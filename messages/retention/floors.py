@@ -41,7 +41,7 @@ def move_backlogs(done: Done, *, now: datetime, pace: Pace) -> None:
         if pace.is_over:
             done.left = True
             return
-        with pace.turn(), transaction.atomic():
+        with pace.turn():
             done.count("backlogs", _move_backlogs(ids, limit))
 
 
@@ -78,7 +78,7 @@ def raise_all(done: Done, *, now: datetime, pace: Pace) -> None:
         if pace.is_over:
             done.left = True
             return
-        with pace.turn(), transaction.atomic():
+        with pace.turn():
             done.count("floors", _raise(ids, now.toordinal()))
 
 

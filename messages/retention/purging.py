@@ -84,7 +84,7 @@ def _take(conversation_id: int) -> Owed | None:
 
 def _turn(conversation_id: int, old: int, done: Done, pace: Pace) -> bool:
     """Do the next part, if there is one: rows of old entries first, then what the newer ones say."""
-    with pace.turn() as size, transaction.atomic():
+    with pace.turn() as size:
         owed = _take(conversation_id)
         if owed is None:
             return False
@@ -158,7 +158,7 @@ def _uncount(
         while ids:
             if pace.is_over:
                 return
-            with pace.turn() as size, transaction.atomic():
+            with pace.turn() as size:
                 these, params = rows.among("id", ids[:size])
                 done.count(kind, rows.execute(f"DELETE FROM {table} WHERE {these}", params))
             ids = ids[size:]
@@ -179,7 +179,7 @@ def _let_go(done: Done, pace: Pace) -> None:
  (SELECT 1 FROM messagelog_report r WHERE r.conversation_id = h.conversation_id AND r.seq = h.seq
   AND r.closed_at IS NULL) LIMIT 100"""
     while not pace.is_over and (found := rows.fetch(sql)):
-        with pace.turn(), transaction.atomic():
+        with pace.turn():
             for held_id, conversation_id, seq in found:
                 _release(conversation_id, seq, done)
                 Spared.objects.filter(pk=held_id).delete()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from accounts import presence
@@ -180,7 +180,29 @@ def crowd(database) -> list[Person]:
     return [wake(Person.new("law")) for _ in range(MEMBERS + 1)]
 
 
-@settings(max_examples=15, deadline=None)
+# What changes between the noting of a debt and its end of waiting, each by itself.
+LAST = MEMBERS - 1
+CHANGES = [
+    ("read", LAST, 0),
+    ("recall", 0),
+    ("leave", LAST),
+    ("notify", LAST, "none"),
+    ("notify", LAST, "mentions"),
+    ("pull", LAST),
+    ("say", LAST, ""),
+    ("say", MEMBERS, "all"),
+]
+
+
+def _each_change(test):
+    for change in CHANGES:
+        waits = [("quiet", LAST, True), ("say", MEMBERS, ""), ("push",)]
+        test = example(acts=[*waits, change, ("quiet", LAST, False)], level="all")(test)
+    return test
+
+
+@_each_change
+@settings(max_examples=12, deadline=None)
 @given(acts=st.lists(ACTS, min_size=12, max_size=30), level=st.sampled_from(LEVELS))
 def test_who_is_pushed_is_what_the_contract_says(valkey, crowd, acts, level):
     [owner, *others] = crowd
