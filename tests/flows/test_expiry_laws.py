@@ -108,6 +108,9 @@ class Aging(World):
 
     def teardown(self) -> None:
         if hasattr(self, "stack"):
+            # However few of its rules were picked: at the end of each story it happens once.
+            self.all_that_is_unread_expires(0, 2)
+            self.unread_is_the_brute_force_count()
             super().teardown()
             self.stack.close()
 

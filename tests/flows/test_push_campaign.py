@@ -24,6 +24,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_whatever_dies_every_unread_message_is_pushed(tmp_path, monkeypatch):
     print(f"seed {SEED}")
     monkeypatch.setenv("IM_PUSH_TIMEOUT", str(TIMEOUT))
+    # Its people do not refresh.
+    monkeypatch.setenv("IM_ACCESS_TTL", "86400")
     with standing("fcm") as fcm:
         for name, value in fcm.environment.items():
             monkeypatch.setenv(name, value)
