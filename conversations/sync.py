@@ -61,6 +61,8 @@ class Changes:
     reset: bool
     # Names what is shown, for the ETag.
     mark: str
+    # `unread_total`, if it was asked for along with the heads.
+    total: int | None = None
 
     @property
     def quiet(self) -> bool:
@@ -82,14 +84,19 @@ def _sql(vendor: str, first: bool, after: bool) -> str:
     return headview.select(where=where, keys=keys, order=order, site=site)
 
 
-def changes(user_id: int, *, cursor_text: str | None, limit: int) -> Changes:
-    """Return the heads that changed since the cursor; without one, all active heads in pages."""
+def changes(
+    user_id: int, *, cursor_text: str | None, limit: int, totalled: bool = False
+) -> Changes:
+    """Return the heads that changed since the cursor; without one, all active heads in pages.
+
+    With `totalled`, what goes on from a cursor asks for the total of unread in the same round trip.
+    """
     if cursor_text is None:
         return _first(user_id, None, limit, reset=False)
     place = Position.unseal(user_id, cursor_text)
     if place.first:
         return _first(user_id, place, limit, reset=False)
-    return _since(user_id, place, cursor_text, limit)
+    return _since(user_id, place, cursor_text, limit, totalled=totalled)
 
 
 def _first(user_id: int, place: Position | None, limit: int, *, reset: bool) -> Changes:
@@ -110,23 +117,27 @@ def _first(user_id: int, place: Position | None, limit: int, *, reset: bool) -> 
     return _answer(user_id, page, then, more=more, reset=reset)
 
 
-def _since(user_id: int, place: Position, text: str, limit: int) -> Changes:
+def _since(user_id: int, place: Position, text: str, limit: int, *, totalled: bool) -> Changes:
     """Go through the heads changed since, in the order of their stamps."""
     at = place.at or ()
     params = [user_id, place.since, *at, limit + len(place.shown) + 1]
-    found = rows.fetch(_sql(rows.vendor(), False, bool(at)), params)
+    questions: list[rows.Question] = [(_sql(rows.vendor(), False, bool(at)), params)]
+    if totalled:
+        questions.append((_total_sql(rows.vendor()), [user_id]))
+    found, *totals = rows.fetch_each(questions)
     epoch, horizon, ceiling = found[0][:_SITE]
     if not site.is_sound(epoch, ceiling) or _is_foreign(place, epoch, ceiling):
         return _first(user_id, None, limit, reset=True)
+    total = int(totals[0][0][0]) if totals else None
     shown = set(place.shown)
     page, more = _cut([row for row in found if _pair(row) not in shown], limit)
     if not page and not at:
         # The same cursor for as long as nothing happens: it stays right at any age.
-        return Changes(text, [], False, False, _digest([text]))
+        return Changes(text, [], False, False, _digest([text]), total)
     start = horizon if place.start is None else place.start
     then = _next(place, page, start, epoch, more=more)
     more = more or (bool(at) and _left_behind(user_id, then))
-    return _answer(user_id, page, then, more=more, reset=False)
+    return replace(_answer(user_id, page, then, more=more, reset=False), total=total)
 
 
 def _left_behind(user_id: int, then: Position) -> bool:
