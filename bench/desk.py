@@ -41,6 +41,8 @@ def main() -> None:
         os.environ["IM_DATA_DIR"] = str(folder)
         os.environ["DATABASE_URL"] = _database(stack, asked.engine, folder)
         os.environ["DJANGO_SETTINGS_MODULE"] = "imsite.settings"
+        # Filling takes thousands of rows at a time, on a machine that may have much else to do.
+        os.environ |= dict.fromkeys(("IM_DB_STATEMENT_TIMEOUT", "IM_DB_IDLE_TIMEOUT"), "60000")
         django.setup()
         slow = _run(asked.entries // PER_LOG)
     sys.exit(1 if slow else 0)
