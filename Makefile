@@ -1,6 +1,6 @@
 # Two commands: `make run` serves, `make test` proves. Python 3.11+ and make are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup chromium run test test-sqlite test-postgresql check fmt bench bench-pg clean
+.PHONY: help setup chromium run test test-sqlite test-postgresql check check-types check-rest fmt bench bench-pg clean
 
 # Asked of each candidate itself: version managers leave names on the path that start nothing.
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
@@ -52,22 +52,28 @@ chromium:  ## Install Debian's Chromium if there is none and we may (IM_TEST_CHR
 run: $(STAMP)  ## Serve on http://127.0.0.1:8000 (PORT, IM_HOST, IM_DATA_DIR); Ctrl-C stops it
 	@exec $(BIN)/python -m imsite.supervise
 
-# Both engines side by side, since tests wait more than they compute. Each has a closing line of its own and,
-# where make can do it (GNU make 4), its lines in one piece. If one fails the other still goes to its end.
-test: $(STAMP) chromium  ## Run the tests on SQLite and PostgreSQL (ARGS="tests/store -k sync -x")
-	@$(MAKE) --no-print-directory --keep-going -j2 $(addprefix --,$(filter output-sync,$(.FEATURES))) \
-		test-sqlite test-postgresql
+# Where make can do it (GNU make 4) each writes its lines in one piece. If one fails the other still goes to its end.
+SIDE_BY_SIDE := --no-print-directory --keep-going -j2 $(addprefix --,$(filter output-sync,$(.FEATURES)))
 
-test-sqlite: $(STAMP)  ## All tests, on SQLite
-	$(BIN)/python -m pytest $(ARGS)
+# Both engines side by side, since tests wait more than they compute; each has a closing line of its own.
+test: $(STAMP) chromium  ## Run the tests on SQLite and PostgreSQL (ARGS="tests/store -k sync -x")
+	@$(MAKE) $(SIDE_BY_SIDE) test-sqlite test-postgresql
+
+test-sqlite: $(STAMP)  ## All tests but those of `check`, on SQLite
+	$(BIN)/python -m pytest $(or $(ARGS),--ignore=tests/arch)
 
 test-postgresql: $(STAMP)  ## What touches the database, on PostgreSQL
 	$(BIN)/python -m pytest --engine=postgresql $(or $(ARGS),tests/store tests/flows tests/api)
 
 check: $(STAMP)  ## Format, lint, types, imports, migrations, architecture
+	@$(MAKE) $(SIDE_BY_SIDE) check-types check-rest
+
+check-types: $(STAMP)
+	$(BIN)/mypy
+
+check-rest: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m pytest -q tests/arch
