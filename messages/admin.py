@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import orjson
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -95,6 +94,4 @@ def said(text: str, limit: int = 300) -> Any:
     item = wire.decode(text)
     if "recalled_at" in item:
         return "recalled"
-    body = orjson.dumps(item["body"]).decode() if item.get("body") else ""
-    parts = [str(item.get("text") or ""), body]
-    return shown.text(" ".join(part for part in parts if part), limit)
+    return shown.text(casedesk.words(item), limit)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -189,7 +190,6 @@ def _row(case: Case, now: datetime) -> dict[str, Any]:
 
 def item(found: dict[str, Any], limit: int = 1000) -> dict[str, Any]:
     """Return an item of a log as text that changes nothing around it."""
-    parts = [str(found.get("text") or ""), str(found["body"]) if found.get("body") else ""]
     return {
         "seq": found["seq"],
         "conversation_id": found.get("conversation_id"),
@@ -199,8 +199,14 @@ def item(found: dict[str, Any], limit: int = 1000) -> dict[str, Any]:
         "sent_at": found["sent_at"],
         "edited": "edited_at" in found,
         "recalled": "recalled_at" in found,
-        "said": shown.text(" ".join(part for part in parts if part), limit),
+        "said": shown.text(words(found), limit),
     }
+
+
+def words(found: dict[str, Any]) -> str:
+    """Return what an item says, of whatever kind, as one text."""
+    body = orjson.dumps(found["body"]).decode() if found.get("body") else ""
+    return " ".join(part for part in (str(found.get("text") or ""), body) if part)
 
 
 def _report(report: Any) -> dict[str, Any]:
