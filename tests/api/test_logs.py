@@ -72,7 +72,10 @@ class Site:
             )
         deadline = time.monotonic() + 90
         while self.call("GET", "/healthz")[0] != 200:
-            assert time.monotonic() < deadline, self.log.read_text()
+            if time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                raise AssertionError(self.log.read_text())
             time.sleep(0.05)
         return process
 

@@ -46,7 +46,9 @@ def test_whatever_dies_every_unread_message_is_pushed(tmp_path, monkeypatch):
     assert not report.late
     assert max(report.twice.values(), default=0) <= 1
     assert sum(report.twice.values()) <= ROUNDS
-    assert sorted(report.delays)[len(report.delays) // 2] <= 3.0
+    # Promised on a machine that has room; the tests of the other engine may run beside this one.
+    crowded = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert sorted(report.delays)[len(report.delays) // 2] <= 3.0 * crowded
 
 
 def _two(n: int) -> str:

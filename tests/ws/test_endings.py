@@ -1,6 +1,7 @@
 """How the server ends sockets that are silent, do not read, or can no longer be served."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -134,6 +135,21 @@ async def test_sockets_close_when_nobody_can_be_asked(opened, monkeypatch):
     monkeypatch.setattr(sweep.Sweep, "_memberships", broken)
     assert await opened.ended(9) == 1013
     assert time.monotonic() - began < 7
+
+
+async def test_who_leaves_waits_for_nobody_who_hangs(opened, monkeypatch):
+    monkeypatch.setattr(hub, "_PATIENCE", 0.2)
+    over = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not over.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await over.wait()
+
+    hub.the_hub().spawn(stubborn())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(hub.stop(), 10)
+    over.set()
 
 
 async def test_a_lost_ping_is_told_by_the_sweep(opened, talk, alice, monkeypatch):
