@@ -62,7 +62,7 @@ class Rig:
         self._roots["valkey"] = [started.pid]
         _wait_for(lambda: _accepts(socket.AF_UNIX, str(valkey)), "valkey")
         # Filling takes longer than a request may.
-        patient = {"IM_DB_STATEMENT_TIMEOUT": "0"}
+        patient = {"IM_DB_STATEMENT_TIMEOUT": "0", "IM_DB_IDLE_TIMEOUT": "0"}
         self._seeder = self._start(_python("bench.seed"), more=patient, stdin=-1, stdout=-1)
         self._line("the seeding process")
         # Where HTTP is answered, and where sockets are.
