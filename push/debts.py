@@ -129,43 +129,54 @@ def settle(settled: Collection[Settled], *, now: datetime) -> None:
     and what was merged since the claim stays owed: nobody looked at it.
     """
     at = rows.moment(now)
-    told = [(s.claim.id, s.told_seq, s.cleared_seq) for s in settled if s.told_seq or s.cleared_seq]
     ended = [
-        (s.claim.id, rows.moment(s.claim.until), max(s.claim.seq, s.told_seq))
+        (s.claim.id, rows.moment(s.claim.until), max(s.claim.seq, s.told_seq), s.told_seq,
+         s.cleared_seq)
         for s in settled
         if s.again_at is None
-    ]
+    ]  # fmt: skip
     again = [
         (s.claim.id, rows.moment(s.claim.until), rows.moment(s.again_at), int(s.failed))
         for s in settled
         if s.again_at is not None
     ]
     with transaction.atomic():
-        # Three statements would lock in three orders.
+        # Whatever the statements' own order is.
         lock(*rows.among("d.id", [each.claim.id for each in settled]))
-        _change("id, told, cleared", told, _told_sql(rows.vendor()), [at])
-        _change("id, mine, reached", ended, _ENDED, [at])
+        _change("id, mine, reached, told, cleared", ended, _ended_sql(rows.vendor()), [at, at])
         _change("id, mine, again, failed", again, _AGAIN, [])
 
 
+def _if_holder(then: str, column: str) -> str:
+    return f"CASE WHEN leased_until = v.mine THEN {then} ELSE {column} END"
+
+
 @cache
-def _told_sql(vendor: str) -> str:
-    return f"""told_seq = {stamps.greatest("told_seq", "v.told")},
- cleared_seq = {stamps.greatest("cleared_seq", "v.cleared")}, told_at = %s FROM v WHERE"""
+def _ended_sql(vendor: str) -> str:
+    sets = {
+        "told_seq": stamps.greatest("told_seq", "v.told"),
+        "cleared_seq": stamps.greatest("cleared_seq", "v.cleared"),
+        "told_at": "CASE WHEN v.told + v.cleared > 0 THEN %s ELSE told_at END",
+        "leased_until": _if_holder("NULL", "leased_until"),
+        "failures": _if_holder("0", "failures"),
+        "from_seq": _if_holder("v.reached + 1", "from_seq"),
+        "due_at": _if_holder("CASE WHEN seq > v.reached THEN %s END", "due_at"),
+        "owed_since": _if_holder("CASE WHEN seq > v.reached THEN owed_since END", "owed_since"),
+    }
+    return ", ".join(f"{name} = {sql}" for name, sql in sets.items()) + " FROM v WHERE"
 
 
-_HOLDER = f"FROM v WHERE {TABLE}.leased_until = v.mine AND"
-_ENDED = f"""leased_until = NULL, failures = 0, from_seq = v.reached + 1,
- due_at = CASE WHEN seq > v.reached THEN %s END,
- owed_since = CASE WHEN seq > v.reached THEN owed_since END {_HOLDER}"""
-_AGAIN = f"leased_until = NULL, failures = failures + v.failed, due_at = v.again {_HOLDER}"
+_AGAIN = f"""leased_until = NULL, failures = failures + v.failed, due_at = v.again
+ FROM v WHERE {TABLE}.leased_until = v.mine AND"""
 
 
 def _change(names: str, found: list[tuple[Any, ...]], change: str, params: list[Any]) -> None:
     if found:
         listed, values = rows.values(found)
+        # Looked up by key, whatever the planner thinks of a table that has just grown.
+        these, ids = rows.among(f"{TABLE}.id", [row[0] for row in found])
         sql = f"WITH v({names}) AS ({listed}) UPDATE {TABLE} SET {change} {TABLE}.id = v.id"
-        rows.execute(sql, [*values, *params])
+        rows.execute(f"{sql} AND {these}", [*values, *params, *ids])
 
 
 def lock(

@@ -227,8 +227,8 @@ class Campaign:
             who = self.tokens[push["token"]].id
             marks = self.read.get((who, place[0]), [])
             ended = [at for seq, at in marks if seq >= place[1]] + [recalls.get(place, 0.0)]
-            if any(0 < at < push["at"] - UNDER_WAY for at in ended):
-                report.late.append(f"{place} to {who}")
+            if late := [push["at"] - at for at in ended if 0 < at < push["at"] - UNDER_WAY]:
+                report.late.append(f"{place} to {who}, {max(late):.1f} s after")
         return report
 
     @property
