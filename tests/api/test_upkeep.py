@@ -13,6 +13,7 @@ from accounts.models import Device, Ticket
 from conversations import tasks, upkeep
 from conversations.models import ChoreRun, JoinRequest
 from imsite.core import caution, clock
+from push.forgetting import SHOWN
 from push.models import Debt, Decision, Look
 from tests.aging import calendar, left
 from tests.cast import talk_of
@@ -131,7 +132,9 @@ def test_every_chore_tells_what_it_would_take_and_takes_it(alice, bob, talk):
         conversation_id=talk.id, from_seq=1, to_seq=1, at=clock.now() - timedelta(days=8)
     )
     kept = {"user_id": bob.id, "provider": "fcm", "told_seq": 1}
-    for n, told_at in enumerate((clock.now() - timedelta(days=8), clock.now())):
+    # One whose notification still stands is kept in mind for longer.
+    for n, days in enumerate((8 + SHOWN.days, 8)):
+        told_at = clock.now() - timedelta(days=days)
         Debt.objects.create(
             device_id=bob.device_id, conversation_id=talk.id + n, told_at=told_at, **kept
         )
