@@ -64,7 +64,9 @@ class Hub:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks, timeout=_PATIENCE)
+        # Whoever stops a second time finds none.
+        if tasks:
+            await asyncio.wait(tasks, timeout=_PATIENCE)
 
     async def ask(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Return what a look into the database gives, or raise TimeoutError or what it raised."""
