@@ -86,15 +86,18 @@ def groups(seats: list[list[int]]) -> list[int]:
     """Make a group of each list of people, the first of each its owner; return their ids."""
     now, stamp = clock.now(), stamps.take()
     made = Conversation.objects.bulk_create(
-        Conversation(
-            kind="group",
-            title=f"Bench {n}",
-            created_at=now,
-            last_at=now,
-            member_count=len(members),
-            stamp=stamp,
-        )
-        for n, members in enumerate(seats)
+        (
+            Conversation(
+                kind="group",
+                title=f"Bench {n}",
+                created_at=now,
+                last_at=now,
+                member_count=len(members),
+                stamp=stamp,
+            )
+            for n, members in enumerate(seats)
+        ),
+        batch_size=_AT_ONCE,
     )
     Membership.objects.bulk_create(
         (
@@ -108,7 +111,7 @@ def groups(seats: list[list[int]]) -> list[int]:
             for talk, members in zip(made, seats, strict=True)
             for n, user_id in enumerate(members)
         ),
-        batch_size=5000,
+        batch_size=_AT_ONCE,
     )
     return [talk.pk for talk in made]
 

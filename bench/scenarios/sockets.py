@@ -99,6 +99,8 @@ async def sends(stage: Stage) -> None:
     others = stage.rig.seed("people", count=_CLIENTS)
     spread = stage.seats(others, stage.spread, _CIRCLE)
     texts = stage.rig.seed("texts", count=2000)
+    # As autovacuum does within a minute: plans of the first moments read whole tables, large by now.
+    stage.rig.seed("settle")
     contestants = {
         "hot": Talkers(stage.rig.ws_port, people, [[hot]] * _CLIENTS, texts),
         "spread": Talkers(stage.rig.ws_port, others, spread, texts),
