@@ -81,6 +81,24 @@ def expire() -> dict[str, Any]:
     }
 
 
+_TIDIED = """SELECT count(*) FROM pg_stat_user_tables
+ WHERE relname IN (%s, %s) AND n_dead_tup > 0.2 * n_live_tup"""
+
+
+def tidied(seconds: float) -> float:
+    """Wait until autovacuum has looked at what an expiry left, or so long; return how long it took.
+
+    It looks once a minute; until then PostgreSQL has no space to use again.
+    """
+    start = time.monotonic()
+    while not stamps.is_sqlite() and time.monotonic() - start < seconds:
+        [(left,)] = rows.fetch(_TIDIED, [_LOG, _WORDS])
+        if not left:
+            break
+        time.sleep(1)
+    return time.monotonic() - start
+
+
 def _memory(name: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     [line] = [each for each in lines if each.startswith(name)]

@@ -270,6 +270,7 @@ _ASKED: dict[str, Callable[..., Any]] = {
         about,
         age,
         aging.expire,
+        aging.tidied,
         groups,
         large_group,
         lengthen,

@@ -15,6 +15,8 @@ _CIRCLE = 4
 _RATE = 200
 # Conversations whose logs expire.
 _TALKS = 100
+# Seconds in which a database has to make what is gone ready for use.
+_TIDIED = 180
 _MB = 2**20
 
 
@@ -25,6 +27,7 @@ async def expiry(stage: Stage) -> None:
     await _sends(stage, makers, 2)
     volumes, runs = [], []
     for _ in range(2):
+        await asyncio.to_thread(stage.rig.seed, "tidied", seconds=_TIDIED)
         _tell("fills")
         await asyncio.to_thread(stage.rig.seed, "age", count=stage.entries, talks=_TALKS)
         _tell("measures")
