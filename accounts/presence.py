@@ -18,8 +18,8 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from imsite.core import valkey
 
 log = logging.getLogger("imsite.presence")
 # Seconds between two signs of life of a process, and after which one without them is gone.
@@ -40,12 +40,7 @@ Pair = tuple[int, int]
 
 
 def _store() -> Any:
-    return redis.Redis.from_url(
-        settings.IM_REDIS_URL,
-        socket_timeout=_PATIENCE,
-        socket_connect_timeout=_PATIENCE,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return valkey.client(settings.IM_REDIS_URL, patience=_PATIENCE)
 
 
 def _chunks(ids: Sequence[int]) -> Iterable[Sequence[int]]:

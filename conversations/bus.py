@@ -13,13 +13,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Self
 
-import redis
 from channels.layers import get_channel_layer
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from imsite.core import metrics
+from imsite.core import metrics, valkey
 
 log = logging.getLogger("imsite.bus")
 # Seconds between two flushes under load: what moves meanwhile is merged.
@@ -217,12 +214,7 @@ class Publisher:
     def __init__(self) -> None:
         self._layer = get_channel_layer()
         self._prefix = settings.IM_BUS_PREFIX
-        self._redis = redis.Redis.from_url(
-            settings.IM_REDIS_URL,
-            socket_timeout=_PATIENCE,
-            socket_connect_timeout=_PATIENCE,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = valkey.client(settings.IM_REDIS_URL, patience=_PATIENCE)
 
     def publish(self, batch: Outbox) -> None:
         """Say what is in the batch; if that fails, what was not said is left in it, or more."""

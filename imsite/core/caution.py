@@ -16,10 +16,8 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from imsite.core import clock, rows, stamps
+from imsite.core import clock, rows, stamps, valkey
 
 # How far a clock may be from what is explained and still be believed: it is set, not wrong.
 SLACK = timedelta(hours=2)
@@ -81,12 +79,7 @@ def _others() -> list[datetime]:
 
 @cache
 def _valkey() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.IM_REDIS_URL,
-        socket_timeout=_PATIENCE,
-        socket_connect_timeout=_PATIENCE,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return valkey.client(settings.IM_REDIS_URL, patience=_PATIENCE)
 
 
 def believe(

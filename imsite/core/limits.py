@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from imsite.core import metrics
+from imsite.core import metrics, valkey
 from imsite.core.errors import AppError, Code
 
 log = logging.getLogger("imsite.limits")
@@ -73,7 +73,7 @@ def _wait(item: RateLimitItem, ids: tuple[str, str], cost: int) -> float | None:
     """Return None if the hit was let through, else the seconds until one may be."""
     if _shared.open():
         try:
-            wait = _ask(_shared.limiter(settings.IM_REDIS_URL), item, ids, cost)
+            wait = _ask(_limiter(settings.IM_REDIS_URL), item, ids, cost)
         except (RedisError, OSError) as error:
             _shared.failed(error)
         else:
@@ -93,37 +93,9 @@ def _ask(
     return max(0.0, reset - time.time()) + 0.001
 
 
-class _Shared:
-    """The limiter on valkey, and how long to leave it alone."""
-
-    def __init__(self) -> None:
-        self._closed_until = 0.0
-        self._limiters: dict[str, MovingWindowRateLimiter] = {}
-
-    def open(self) -> bool:
-        """Say whether to ask; after a pause one caller probes while the others stay local."""
-        now = time.monotonic()
-        if now < self._closed_until:
-            return False
-        if self._closed_until:
-            self._closed_until = now + _PAUSE
-        return True
-
-    def failed(self, error: Exception) -> None:
-        """Leave valkey alone for a while."""
-        log.warning("limits are local, valkey failed: %s", type(error).__name__)
-        self._closed_until = time.monotonic() + _PAUSE
-
-    def answered(self) -> None:
-        """Trust valkey again."""
-        self._closed_until = 0.0
-
-    def limiter(self, url: str) -> MovingWindowRateLimiter:
-        """Return the limiter on the server at `url`."""
-        found = self._limiters.get(url)
-        if found is None:
-            found = self._limiters[url] = MovingWindowRateLimiter(_storage(url))
-        return found
+@lru_cache(maxsize=4)
+def _limiter(url: str) -> MovingWindowRateLimiter:
+    return MovingWindowRateLimiter(_storage(url))
 
 
 def _storage(url: str) -> RedisStorage:
@@ -152,7 +124,7 @@ class _Local:
         return self._limiter
 
 
-_shared = _Shared()
+_shared = valkey.Respite(log, instead="limits are local", pause=_PAUSE)
 _local = _Local()
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from typing import Self
 
 from django.conf import settings
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
+
+from imsite.core import valkey
 
 log = logging.getLogger("messages.policy")
 
@@ -54,7 +53,7 @@ def count(sightings: Sequence[Sighting], *, now: float) -> list[bool]:
         except (RedisError, OSError) as error:
             _shared.failed(error)
         else:
-            _shared.closed_until = 0.0
+            _shared.answered()
             return [place >= each.times for place, each in zip(places, sightings, strict=True)]
     return [_here.place(each, now=now) >= each.times for each in sightings]
 
@@ -77,35 +76,8 @@ def _ask(client: "Redis", sightings: Sequence[Sighting], now: float) -> list[int
 
 
 @lru_cache(maxsize=4)
-def _client(url: str) -> "Redis":
-    # Without retries: the pool reconnects by itself when the server has closed a connection.
-    return Redis.from_url(
-        url,
-        socket_timeout=_PATIENCE,
-        socket_connect_timeout=_PATIENCE,
-        retry=Retry(NoBackoff(), 0),
-    )
-
-
-class _Shared:
-    """Whether to ask valkey."""
-
-    def __init__(self) -> None:
-        self.closed_until = 0.0
-
-    def open(self) -> bool:
-        """Say whether to ask; after a pause one caller probes while the others count here."""
-        now = time.monotonic()
-        if now < self.closed_until:
-            return False
-        if self.closed_until:
-            self.closed_until = now + _PAUSE
-        return True
-
-    def failed(self, error: Exception) -> None:
-        """Leave valkey alone for a while."""
-        log.warning("floods are counted here, valkey failed: %s", type(error).__name__)
-        self.closed_until = time.monotonic() + _PAUSE
+def _client(url: str) -> Redis:
+    return valkey.client(url, patience=_PATIENCE)
 
 
 class _Here:
@@ -129,5 +101,5 @@ class _Here:
             return list(kept).index(sighting.id) if sighting.id in kept else len(kept)
 
 
-_shared = _Shared()
+_shared = valkey.Respite(log, instead="floods are counted here", pause=_PAUSE)
 _here = _Here()
