@@ -16,7 +16,7 @@ from conversations import stewardship
 from imsite.core import clock
 from imsite.core.desk import keyset, shown
 from imsite.core.desk.acts import ActForm
-from imsite.core.desk.parts import Panel, Tile, panels, tiles
+from imsite.core.desk.parts import Panel, Tile, panels, queue_tile, tiles
 from imsite.core.desk.readonly import ReadOnly
 from messages import wire
 from messages.kinds import MAX_TEXT
@@ -223,14 +223,8 @@ def _report(report: Any) -> dict[str, Any]:
 def open_reports(*, now: datetime) -> Tile:
     """Return how many cases are open, counted up to a hundred, and how old the oldest is."""
     count, oldest = dossier.backlog()
-    hours = None if oldest is None else int((now - oldest).total_seconds() // 3600)
-    return Tile(
-        title="Open reports",
-        value="100+" if count > 100 else str(count),
-        note="" if hours is None else f"the oldest waits for {hours} h",
-        alarm=oldest is not None and now - oldest > _LATE,
-        url=reverse("admin:messagelog_case_changelist"),
-    )
+    url = reverse("admin:messagelog_case_changelist")
+    return queue_tile("Open reports", count, oldest, late=_LATE, now=now, url=url)
 
 
 def cases_against(user_id: int, *, now: datetime) -> Panel:

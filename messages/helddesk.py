@@ -14,7 +14,7 @@ from django.urls import reverse
 from accounts.staffacts import plainly, warrant
 from imsite.core.desk import shown
 from imsite.core.desk.acts import Act, Acting, offer
-from imsite.core.desk.parts import Tile, tiles
+from imsite.core.desk.parts import Tile, queue_tile, tiles
 from messages.models import Held
 from messages.policy import content, releasing
 
@@ -102,14 +102,8 @@ offer(
 def waiting(*, now: datetime) -> Tile:
     """Return how many messages wait, counted up to a hundred, and for how long the oldest does."""
     count, oldest = releasing.backlog()
-    hours = None if oldest is None else int((now - oldest).total_seconds() // 3600)
-    return Tile(
-        title="Held messages",
-        value="100+" if count > 100 else str(count),
-        note="" if hours is None else f"the oldest waits for {hours} h",
-        alarm=oldest is not None and now - oldest > _LATE,
-        url=reverse("admin:messagelog_held_changelist"),
-    )
+    url = reverse("admin:messagelog_held_changelist")
+    return queue_tile("Held messages", count, oldest, late=_LATE, now=now, url=url)
 
 
 tiles.register(releasing.DECIDE, waiting)

@@ -1,7 +1,6 @@
 """Content rules in the admin: write one, try it on last week's log, switch it on and off."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -17,9 +16,6 @@ from imsite.core.desk.acts import Act, ActForm, Acting, offer
 from imsite.core.errors import InvalidRequest
 from messages.models import PolicyRule
 from messages.policy import rules, testbox
-
-# A message that waited for so long is shown in red.
-_LATE = timedelta(hours=4)
 
 
 class RuleForm(ActForm):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -15,6 +15,22 @@ class Tile:
     note: str = ""
     alarm: bool = False
     url: str = ""
+
+
+def queue_tile(
+    title: str, count: int, oldest: datetime | None, *, late: timedelta, now: datetime, url: str
+) -> Tile:
+    """Return how many wait, counted up to a hundred, and for how long the oldest does; red when late."""
+    waited = None if oldest is None else now - oldest
+    return Tile(
+        title=title,
+        value="100+" if count > 100 else str(count),
+        note=""
+        if waited is None
+        else f"the oldest waits for {int(waited.total_seconds() // 3600)} h",
+        alarm=waited is not None and waited > late,
+        url=url,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
