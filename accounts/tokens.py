@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 _MAX_ACCESS = 200
-# Genuine tokens remembered as such, some 300 bytes each: the MAC was an eighth of a send's HTTP.
+# Genuine tokens remembered as such: to verify one was an eighth of what a send takes before its append.
 _MOST_CLAIMS = 20_000
 # How long the token just used gets the answer it got.
 _RETRY = timedelta(seconds=10)
