@@ -29,7 +29,7 @@ ENGINES = ("sqlite", "postgresql")
 # What an operator would set for two cores and some memory, too; durability stays as it is.
 _TUNED: dict[str, str] = {}
 # Sizes that a run may try others of.
-_GIVEN = ("IM_API_WORKERS", "IM_API_THREADS")
+_GIVEN = ("IM_API_WORKERS", "IM_API_THREADS", "IM_API_SERVER", "IM_FIBERS")
 
 
 class Broken(Exception):

@@ -20,4 +20,7 @@ def bare(request: HttpRequest, size: int) -> HttpResponse:
     return HttpResponse(_constant(size), content_type="application/json")
 
 
+# As what it is compared with.
+bare.short = frozenset({"GET"})  # type: ignore[attr-defined]
+
 urlpatterns = [path("api/v1/bare/<int:size>", bare), *urls.urlpatterns]

@@ -10,7 +10,8 @@ from accounts import tokens
 from accounts.tokens import Caller
 from conversations.hub import Hub, the_hub
 from imsite.core import clock, strict
-from imsite.core.bridge import Answer, Body, Bridge, Receive, Scope, Send
+from imsite.core.bridge import Answer, Bridge, Receive, Send
+from imsite.core.environ import Body, Scope
 from imsite.core.errors import AppError, InvalidRequest
 from imsite.core.pools import Pool
 

@@ -21,6 +21,7 @@ class Sync(Door):
     """Pull every head that changed since a cursor."""
 
     limit = "sync"
+    short = frozenset({"GET"})
 
     class Query(PageQuery):
         """Where to go on, how much to take, how long to wait."""

@@ -69,6 +69,7 @@ class OneHead(HeadDoor):
     """Show one head."""
 
     limit = None
+    short = frozenset({"GET"})
 
     def get(self, request: Request, conversation_id: int) -> HttpResponse:
         """Return the head as the caller sees it, after leaving too."""
@@ -145,6 +146,7 @@ class Read(HeadDoor):
     """Move the read marker."""
 
     Body = shapes.Reading
+    short = frozenset({"POST"})
 
     def post(self, request: Request, conversation_id: int) -> HttpResponse:
         """Move the marker forward, or back with `force`."""

@@ -12,7 +12,8 @@ django.setup()
 from conversations import hub, longpoll  # noqa: E402
 from conversations.consumers import Socket  # noqa: E402
 from imsite.core import leaving  # noqa: E402
-from imsite.core.bridge import Bridge, Receive, Scope, Send  # noqa: E402
+from imsite.core.bridge import Bridge, Receive, Send  # noqa: E402
+from imsite.core.environ import Scope  # noqa: E402
 from imsite.wsgi import application as wsgi  # noqa: E402
 from messages import frames  # noqa: E402
 

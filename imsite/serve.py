@@ -29,6 +29,10 @@ HEAD_TIMEOUT = 20.0
 MAX_FRAME = 65_536
 
 
+# The application with sockets and all; its lifespan is followed, others have none.
+SITE = "imsite.asgi:application"
+
+
 class BoundedHttp(HttpToolsProtocol):
     """HTTP that gives up on heads without end: uvicorn itself would keep them all in memory."""
 
@@ -113,10 +117,10 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def config(**more: Any) -> uvicorn.Config:
+def config(application: str = SITE, **more: Any) -> uvicorn.Config:
     """Return how we run uvicorn."""
     return uvicorn.Config(
-        "imsite.asgi:application",
+        application,
         loop="uvloop",
         http=BoundedHttp,
         ws="websockets-sansio",
@@ -145,12 +149,12 @@ def warm_up() -> None:
     processes.settle()
 
 
-def serve_uvicorn(listener: socket.socket | None) -> None:
+def serve_uvicorn(listener: socket.socket | None, *, application: str = SITE) -> None:
     """Serve with uvicorn on a listening socket, else on IM_HOST and PORT, until SIGTERM."""
     if listener is None:
-        Server(config(host=settings.IM_HOST, port=settings.PORT)).run()
+        Server(config(application, host=settings.IM_HOST, port=settings.PORT)).run()
     else:
-        Server(config()).run(sockets=[listener])
+        Server(config(application)).run(sockets=[listener])
 
 
 def serve(listener: socket.socket | None = None) -> None:

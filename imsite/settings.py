@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from imsite.core import logs
 from imsite.env import BASE_DIR, data_dir, env, secret_key, valkey_socket
 from imsite.settings_push import *  # noqa: F403
+from imsite.settings_servers import *  # noqa: F403
 
 DATA_DIR = data_dir()
 SECRET_KEY = secret_key(DATA_DIR)
@@ -235,18 +236,6 @@ IM_WRITER_QUEUE = env.int("IM_WRITER_QUEUE", default=2000)
 IM_WRITER_GROUP = env.int("IM_WRITER_GROUP", default=256)
 # What next_poll_ms tells a client that saw nothing new.
 IM_POLL_MS = env.int("IM_POLL_MS", default=5000)
-# Threads that answer HTTP beside the sockets: few are faster for reads, sends wait in theirs.
-IM_READ_THREADS = env.int("IM_READ_THREADS", default=4)
-IM_WRITE_THREADS = env.int("IM_WRITE_THREADS", default=64)
-# The api role: processes (more than cores only switch), threads in each (a database connection each),
-# and connections in each, idle ones included: below what the proxies keep open, clients are shut out.
-IM_API_WORKERS = env.int("IM_API_WORKERS", default=2)
-IM_API_THREADS = env.int("IM_API_THREADS", default=32)
-IM_API_CONNECTIONS = env.int("IM_API_CONNECTIONS", default=1024)
-# What serves sockets: daphne buffers without bound for clients who do not read.
-IM_ASGI_SERVER = env.str("IM_ASGI_SERVER", default="uvicorn")
-if IM_ASGI_SERVER not in ("uvicorn", "daphne"):
-    raise ImproperlyConfigured(f"IM_ASGI_SERVER is uvicorn or daphne, not {IM_ASGI_SERVER!r}")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.auth.BearerAuthentication"],

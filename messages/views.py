@@ -34,6 +34,7 @@ class Messages(PageDoor):
 
     Query = shapes.PagePosition
     Body = drafts.Message
+    short = frozenset({"GET", "POST"})
     reads_body = False
 
     def limit_for(self, method: str) -> str | None:
@@ -63,6 +64,7 @@ class AtTime(PageDoor):
     """Jump to a time."""
 
     Query = shapes.AtTime
+    short = frozenset({"GET"})
 
     def get(self, request: Request, conversation_id: int) -> HttpResponse:
         """Return the page around the first item at or after a time."""
@@ -78,6 +80,7 @@ class Many(PageDoor):
 
     Query = shapes.Places
     Body = shapes.Batch
+    short = frozenset({"GET", "POST"})
 
     def get(self, request: Request) -> HttpResponse:
         """Return a page of each conversation after its seq; null for what one may not read."""

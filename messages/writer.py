@@ -16,7 +16,7 @@ from functools import partial
 from django.conf import settings
 from django.db import close_old_connections, connections
 
-from imsite.core import clock, metrics
+from imsite.core import clock, fibers, metrics
 from imsite.core.envelope import as_app_error
 from imsite.core.errors import AppError, Unavailable
 from messages import log
@@ -49,30 +49,29 @@ class Waiting:
 
 
 class Patient:
-    """A thread that waits for what becomes of its drafts: for all of them with one lock.
+    """A thread or fiber that waits for what becomes of its drafts: for all of them with one latch.
 
     A future for each would cost as much as the draft's share of the commit.
     """
 
-    __slots__ = ("_left", "_lock", "results")
+    __slots__ = ("_latch", "_left", "results")
 
     def __init__(self, count: int) -> None:
         # None is what nothing is known of.
         self.results: list[Result | None] = [None] * count
         self._left = count
-        self._lock = threading.Lock()
-        self._lock.acquire()
+        self._latch = fibers.Latch()
 
     def hear(self, n: int, result: Result) -> None:
         """Take the result of draft `n`."""
         self.results[n] = result
         self._left -= 1
         if not self._left:
-            self._lock.release()
+            self._latch.open()
 
     def wait(self, seconds: float) -> Sequence[Result | None]:
         """Return the results when all are there, or after so many seconds those that are."""
-        self._lock.acquire(timeout=seconds)
+        self._latch.wait(seconds)
         return self.results
 
 

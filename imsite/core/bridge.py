@@ -5,24 +5,23 @@ connection, for every request (design §10).
 """
 
 import asyncio
-import io
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
+from django.db import connection
 from django.http import HttpResponse
+from django.urls import Resolver404
 
-from imsite.core import envelope, middleware
+from imsite.core import envelope, handler, middleware
+from imsite.core.environ import Body, Scope, environ_of
 from imsite.core.errors import AppError, InvalidRequest
+from imsite.core.fibers import Fibers
 from imsite.core.pools import Overloaded, Pool
 
-Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -45,14 +44,6 @@ class Gone(Exception):
 
 class Slow(InvalidRequest):
     """The body did not come in time."""
-
-
-@dataclass(slots=True)
-class Body:
-    """What was read of a request's body, and how long all of it is."""
-
-    kept: bytes = b""
-    length: int = 0
 
 
 @dataclass(slots=True)
@@ -102,6 +93,9 @@ class Bridge:
         self.app = app
         self.readers = Pool("read", settings.IM_READ_THREADS)
         self.writers = Pool("write", settings.IM_WRITE_THREADS)
+        # SQLite does its work in the process, and could not step aside.
+        steps_aside = connection.vendor == "postgresql"
+        self.fibers = Fibers("fiber", settings.IM_FIBERS) if steps_aside else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -117,7 +111,7 @@ class Bridge:
     async def ask(self, scope: Scope, body: Body) -> Answer:
         """Return what the application answers; a refusal in the envelope if too many wait."""
         try:
-            return await self._pool(scope).run(self._call, environ_of(scope, body))
+            return await self._way(scope).run(self._call, environ_of(scope, body))
         except Overloaded as error:
             return refusal(scope, error)
         except Exception as error:
@@ -147,6 +141,12 @@ class Bridge:
         finally:
             answer.rest.close()
 
+    def _way(self, scope: Scope) -> Pool | Fibers:
+        """Say where a request is answered: what is short needs no thread."""
+        if self.fibers and _is_short(scope):
+            return self.fibers
+        return self._pool(scope)
+
     def _pool(self, scope: Scope) -> Pool:
         return self.readers if scope["method"] in _READS else self.writers
 
@@ -168,6 +168,15 @@ class Bridge:
             if not more:
                 rest.close()
         return _answer(said[0], said[1], body, rest if more else None)
+
+
+def _is_short(scope: Scope) -> bool:
+    """Say whether a door calls this request short."""
+    try:
+        view = handler.route(scope["path"]).func
+    except Resolver404:
+        return False
+    return scope["method"] in getattr(getattr(view, "cls", view), "short", ())
 
 
 def _first(parts: list[bytes], chunks: Iterator[bytes]) -> tuple[bytes, bool]:
@@ -235,60 +244,3 @@ def _claimed(scope: Scope) -> int:
         if name == b"content-length" and value.isdigit():
             return int(value)
     return 0
-
-
-def environ_of(scope: Scope, body: Body) -> dict[str, Any]:
-    """Return the WSGI environment of a request."""
-    server, client = scope.get("server") or ("localhost", 80), scope.get("client") or ("", 0)
-    raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-    root: str = scope.get("root_path", "")
-    environ = {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": _unquoted(root.encode()),
-        "PATH_INFO": _unquoted(raw_path.removeprefix(root.encode())),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "CONTENT_LENGTH": str(body.length),
-        "SERVER_NAME": server[0] or "localhost",
-        "SERVER_PORT": str(server[1] or 80),
-        "SERVER_PROTOCOL": "HTTP/" + scope["http_version"],
-        "REMOTE_ADDR": client[0],
-        "REMOTE_PORT": str(client[1]),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.get("scheme", "http"),
-        "wsgi.input": io.BytesIO(body.kept),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-        # Told by who stands in front of us, never by a client: names of headers begin with HTTP_.
-        "imsite.waits": scope.get("imsite.waits", False),
-    }
-    _add_headers(environ, scope["headers"])
-    return environ
-
-
-def _unquoted(raw_path: bytes) -> str:
-    return (unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path).decode("latin-1")
-
-
-def _add_headers(environ: dict[str, Any], headers: list[tuple[bytes, bytes]]) -> None:
-    for raw_name, raw_value in headers:
-        name = _name(raw_name)
-        if name is None:
-            continue
-        value = raw_value.decode("latin-1")
-        if name in environ:
-            value = environ[name] + (";" if name == "HTTP_COOKIE" else ",") + value
-        environ[name] = value
-
-
-@lru_cache(maxsize=1024)
-def _name(raw: bytes) -> str | None:
-    """Return a header's name in WSGI, or None for one that must not pass.
-
-    The length is stated by who read the body; a name with an underscore could pose as another.
-    """
-    if b"_" in raw or raw.lower() in (b"content-length", b"transfer-encoding"):
-        return None
-    name = raw.decode("latin-1").upper().replace("-", "_")
-    return name if name == "CONTENT_TYPE" else "HTTP_" + name

@@ -30,6 +30,8 @@ class Door(APIView):
     Body: ClassVar[type[Shape]] = NoBody
     public: ClassVar[bool] = False
     limit: ClassVar[str | None] = None
+    # Methods that do so little that they need no thread of their own: no file, no password, no search.
+    short: ClassVar[frozenset[str]] = frozenset()
     # False where the domain has a parser of its own that takes `raw_body` (messages).
     reads_body: ClassVar[bool] = True
     # The costly frames of DRF that a JSON-only API does not need.

@@ -37,10 +37,14 @@ class Handler(WSGIHandler):
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         """Find the route of a request and keep it on it."""
-        path = request.path_info
-        found = _remembered(path) if len(path) <= _LONGEST else get_resolver().resolve(path)
+        found = route(request.path_info)
         request.resolver_match = found
         return found
+
+
+def route(path: str) -> ResolverMatch:
+    """Return the route of a path; raise Resolver404 if there is none."""
+    return _remembered(path) if len(path) <= _LONGEST else get_resolver().resolve(path)
 
 
 @lru_cache(maxsize=_MOST)

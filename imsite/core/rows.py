@@ -1,8 +1,8 @@
 """Many rows in one statement: raw SQL where the ORM would cost more than the database."""
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -68,29 +68,25 @@ def together() -> Iterator[None]:
     On SQLite, which has none, each statement runs at once.
     """
     found: list[Question] = []
-    _kept.changes = found
+    before = _kept.set(found)
     try:
         yield
     finally:
-        _kept.changes = None
+        _kept.reset(before)
     if found:
         fetch_each(found)
 
 
 def _change(sql: str, params: Sequence[Any]) -> None:
-    if _kept.changes is None:
+    kept = _kept.get()
+    if kept is None:
         fetch_each([(sql, params)])
     else:
-        _kept.changes.append((sql, params))
+        kept.append((sql, params))
 
 
-class _Kept(threading.local):
-    """What a thread keeps back until the end of its block, or None outside of one."""
-
-    changes: list["Question"] | None = None
-
-
-_kept = _Kept()
+# What a thread or fiber keeps back until the end of its block, or None outside of one.
+_kept: ContextVar[list["Question"] | None] = ContextVar("kept", default=None)
 
 
 def _each(sql: str, rows: Sequence[Sequence[Any]]) -> None:

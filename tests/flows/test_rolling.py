@@ -218,7 +218,10 @@ def test_a_rolling_restart_loses_nothing(valkey):
     people = [Person.new("roll") for _ in range(SENDERS)]
     talk = talk_of(people[0], *people[1:])
     with ExitStack() as stack:
-        api = [Role("api", IM_API_WORKERS="1", IM_API_THREADS="8") for _ in range(2)]
+        api = [
+            Role("api", IM_API_SERVER=server, IM_API_WORKERS="1", IM_API_THREADS="8")
+            for server in ("uvicorn", "granian")
+        ]
         ws = [Role("ws", IM_ASGI_SERVER=server) for server in ("uvicorn", "daphne")]
         for role in [*api, *ws]:
             stack.callback(role.kill)

@@ -14,10 +14,10 @@ from tests.roles import Role
 LIMIT = 262_144
 
 
-@pytest.fixture(scope="module")
-def role(valkey):
-    """An api role for the tests of this file."""
-    role = Role("api", IM_API_WORKERS="1", IM_API_THREADS="4")
+@pytest.fixture(scope="module", params=["uvicorn", "granian"])
+def role(request, valkey):
+    """An api role on each of its servers, for the tests of this file."""
+    role = Role("api", IM_API_SERVER=request.param, IM_API_WORKERS="1", IM_API_THREADS="4")
     try:
         yield role.ready()
     finally:
@@ -85,8 +85,9 @@ def test_an_answer_comes_in_one_piece_and_head_without_it(http):
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
-def test_killing_it_leaves_no_workers(valkey):
-    role = Role("api", IM_API_WORKERS="2")
+@pytest.mark.parametrize("server", ["uvicorn", "granian"])
+def test_killing_it_leaves_no_workers(valkey, server):
+    role = Role("api", IM_API_SERVER=server, IM_API_WORKERS="2")
     try:
         role.ready()
         pid = role.process.pid

@@ -19,6 +19,8 @@ from psycopg.adapt import Transformer
 from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 
+from imsite.core import fibers
+
 # Statements kept on a connection; there are some dozens, and each holds a plan on the server.
 _MOST = 200
 _PLAIN = frozenset((int, str))
@@ -77,7 +79,7 @@ class Line:
         self.reading.register(self.pgconn.socket, select.POLLIN)
         # It may have something to say while it takes a long question, and must be let.
         self.sending.register(self.pgconn.socket, select.POLLIN | select.POLLOUT)
-        self.patience = settings.IM_DB_PATIENCE * 1000
+        self.patience = settings.IM_DB_PATIENCE
 
     def holds(self, questions: Sequence[Question]) -> bool:
         """Say whether these statements are prepared, or may be."""
@@ -163,7 +165,7 @@ class Line:
         pgconn = self.pgconn
         while (unsent := pgconn.flush()) or pgconn.is_busy():
             ready = self.sending if unsent else self.reading
-            if not ready.poll(self.patience):
+            if not fibers.poll(ready, pgconn.socket, self.patience, writing=bool(unsent)):
                 # Whatever it still answers belongs to no question any more.
                 pgconn.finish()
                 raise OperationalError("the server does not answer")

@@ -1,0 +1,246 @@
+"""Runs synchronous calls on the event loop's own thread: each in a fiber, which steps aside while it waits.
+
+A fiber is a greenlet. What it calls is plain code; only where that would sleep (a slow answer of PostgreSQL,
+a commit that others share) the loop goes on with something else and comes back to it. So one thread runs
+Python, instead of dozens that wake each other for the interpreter's lock.
+"""
+
+import asyncio
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from greenlet import getcurrent, greenlet
+
+from imsite.core import metrics
+from imsite.core.mailbox import Mailbox
+from imsite.core.pools import Overloaded
+
+T = TypeVar("T")
+# Milliseconds for which the loop stands and waits for an answer: most come sooner, and to step aside
+# costs more than they do.
+_STAND = 2
+
+
+class Fiber(greenlet):  # type: ignore[misc]  # greenlet has no types
+    """One call on its way; the connection to the database is its own while it runs."""
+
+    def __init__(self, call: Callable[..., Any], fibers: "Fibers") -> None:
+        super().__init__(call)
+        self.fibers = fibers
+        self.database: Any = None
+        self.done: asyncio.Future[Any] | None = None
+
+    def park(self) -> None:
+        """Let the loop go on until somebody calls `go_on`."""
+        assert self.parent is not None
+        self.parent.switch()
+
+    def go_on(self) -> None:
+        """Take up the call where it parked; tell who waits for it when it has come to its end."""
+        assert self.done is not None
+        try:
+            result = self.switch()
+        except Exception as error:
+            if not self.done.done():
+                self.done.set_exception(error)
+            return
+        if self.dead and not self.done.done():
+            self.done.set_result(result)
+
+
+def current() -> Fiber | None:
+    """Return the fiber in which this is called; None in a thread of its own."""
+    found = getcurrent()
+    return found if isinstance(found, Fiber) else None
+
+
+class Turn:
+    """One wait of a fiber: it ends once, by whatever comes first."""
+
+    __slots__ = ("_fiber", "_over", "_parked")
+
+    def __init__(self, fiber: Fiber) -> None:
+        self._fiber = fiber
+        self._over = self._parked = False
+
+    def end(self) -> None:
+        """End it; on the loop's thread."""
+        if not self._over:
+            self._over = True
+            if self._parked:
+                self._fiber.go_on()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Step aside until it ends, or for so long."""
+        if self._over:
+            return
+        timer = None
+        if seconds is not None:
+            timer = asyncio.get_running_loop().call_later(seconds, self.end)
+        self._parked = True
+        self._fiber.park()
+        if timer:
+            timer.cancel()
+
+
+class Latch:
+    """Opened once, by any thread; who made it may wait for it, in a fiber by stepping aside.
+
+    A fiber that waits needs no database meanwhile: another has its connection.
+    """
+
+    __slots__ = ("_fiber", "_lock", "_post", "_turn")
+
+    def __init__(self) -> None:
+        self._fiber = current()
+        if self._fiber:
+            self._turn, self._post = Turn(self._fiber), Mailbox.here().post
+        else:
+            self._lock = threading.Lock()
+            self._lock.acquire()
+
+    def open(self) -> None:
+        """Let who waits go on."""
+        if self._fiber:
+            self._post(self._turn.end)
+        else:
+            self._lock.release()
+
+    def wait(self, seconds: float) -> None:
+        """Return when it is open, or after so long."""
+        if self._fiber is None:
+            self._lock.acquire(timeout=seconds)
+            return
+        fibers = self._fiber.fibers
+        fibers.stand_up(self._fiber)
+        try:
+            self._turn.wait(seconds)
+        finally:
+            fibers.sit_down(self._fiber)
+
+
+def poll(poller: select.poll, socket: int, seconds: float, *, writing: bool = False) -> bool:
+    """Say whether something came of a socket within so long; `poller` is the one that knows it.
+
+    In a fiber most of that time is the loop's.
+    """
+    fiber = current()
+    if fiber is None:
+        return bool(poller.poll(seconds * 1000))
+    if poller.poll(_STAND):
+        return True
+    loop, turn = asyncio.get_running_loop(), Turn(fiber)
+    loop.add_reader(socket, turn.end)
+    if writing:
+        loop.add_writer(socket, turn.end)
+    try:
+        turn.wait(seconds)
+    finally:
+        loop.remove_reader(socket)
+        if writing:
+            loop.remove_writer(socket)
+    return bool(poller.poll(0))
+
+
+_aside = ThreadPoolExecutor(4, thread_name_prefix="aside")
+
+
+def aside(call: Callable[..., T], *args: Any) -> T:
+    """Return what `call` returns; from a fiber it is made in a thread, since it cannot step aside itself."""
+    fiber = current()
+    if fiber is None:
+        return call(*args)
+    turn, post = Turn(fiber), Mailbox.here().post
+    future = _aside.submit(call, *args)
+    future.add_done_callback(lambda _: post(turn.end))
+    turn.wait()
+    return future.result()
+
+
+class Fibers:
+    """The fibers of an event loop, and the connections at which they take turns."""
+
+    def __init__(self, name: str, seats: int, *, most: int = 1000) -> None:
+        """Let `seats` calls have the database at once, and `most` more wait or be parked."""
+        # Django keeps its database from a thread with a running loop; here that is what is meant.
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+        self._seats = seats
+        self._most = seats + most
+        self._seated = 0
+        self.taken = 0
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self._spare: list[Any] = []
+        self._waits = metrics.pool_waits.labels(name)
+        self._refusals = metrics.pool_refusals.labels(name)
+
+    async def run(self, call: Callable[..., T], *args: Any) -> T:
+        """Return what `call` returns in a fiber; raise Overloaded if too many are on their way.
+
+        A caller who gives up leaves the call running, and its place taken until it ends.
+        """
+        if self.taken >= self._most:
+            self._refusals.inc()
+            raise Overloaded(retry_after=1.0)
+        if self._seated >= self._seats:
+            await self._queue_up()
+        fiber = Fiber(self._work, self)
+        result: T = fiber.switch(fiber, call, args)
+        if fiber.dead:
+            return result
+        fiber.done = asyncio.get_running_loop().create_future()
+        return await fiber.done  # type: ignore[no-any-return]
+
+    async def _queue_up(self) -> None:
+        since = time.monotonic()
+        turn = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        self.taken += 1
+        try:
+            await turn
+        finally:
+            self.taken -= 1
+        self._waits.observe(time.monotonic() - since)
+
+    def _work(self, fiber: Fiber, call: Callable[..., T], args: tuple[Any, ...]) -> T:
+        self.taken += 1
+        self.sit_down(fiber)
+        try:
+            return call(*args)
+        finally:
+            self.stand_up(fiber)
+            self.taken -= 1
+
+    def sit_down(self, fiber: Fiber) -> None:
+        """Give a fiber a connection; called in it, for Django keeps one for each context."""
+        self._seated += 1
+        fiber.database = (
+            self._spare.pop() if self._spare else connections.create_connection(DEFAULT_DB_ALIAS)
+        )
+        connections[DEFAULT_DB_ALIAS] = fiber.database
+        fiber.database.close_if_unusable_or_obsolete()
+
+    def stand_up(self, fiber: Fiber) -> None:
+        """Take it back, for the next: the one used last is the warmest."""
+        self._seated -= 1
+        database, fiber.database = fiber.database, None
+        if len(self._spare) < self._seats and not database.in_atomic_block:
+            self._spare.append(database)
+        else:
+            database.close()
+        while self._queue:
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                break
+
+    def close(self) -> None:
+        """Hang up on spare connections."""
+        while self._spare:
+            self._spare.pop().close()
