@@ -16,10 +16,11 @@ _READS_TOP = 500
 
 @cache
 def _list_sql(vendor: str, after: bool) -> str:
-    keys = ["m.pinned", "c.last_at", "m.conversation_id"]
-    beyond = f" AND ({', '.join(keys)}) < (%s, %s, %s)" if after else ""
-    order = "k1 DESC, k2 DESC, k3 DESC"
-    return headview.select(where=headview.ACTIVE + beyond, keys=keys, order=order)
+    keys = "m.pinned, c.last_at, c.id"
+    beyond = f"AND ({keys}) < (%s, %s, %s)" if after else ""
+    return f"""SELECT {keys} FROM conversations_membership m
+ JOIN conversations_conversation c ON c.id = m.conversation_id
+ WHERE m.user_id = %s AND {headview.ACTIVE} {beyond} ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT %s"""
 
 
 def conversations(user_id: int, *, cursor_text: str | None, limit: int) -> dict[str, Any]:
@@ -27,10 +28,13 @@ def conversations(user_id: int, *, cursor_text: str | None, limit: int) -> dict[
     after = cursor.unseal("conversations", user_id, cursor_text) if cursor_text is not None else []
     sql = _list_sql(rows.vendor(), bool(after))
     found = rows.fetch(sql, [user_id, *after, limit + 1])
-    more = found[limit - 1][-3:] if len(found) > limit else None
+    more = found[limit - 1] if len(found) > limit else None
     position = more and [more[0], str(more[1]), more[2]]
+    ids = [row[-1] for row in found[:limit]]
+    heads = headview.many(user_id, ids)
     return {
-        "items": [headview.shape(row) for row in found[:limit]],
+        # One that ended since they were picked is not active any more.
+        "items": [heads[each] for each in ids if heads[each]["state"] == "active"],
         "next": position and cursor.seal("conversations", user_id, position),
     }
 

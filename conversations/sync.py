@@ -5,13 +5,16 @@ lowest stamp that could still appear when its rows were read; what lies between 
 come again, so the cursor also carries the (conversation, version) pairs shown there. A pass over
 many changes goes page by page in the order of stamps and, at its end, continues from the horizon of
 its start. The first pass goes by newest activity instead, and ends at the horizon of its start too.
+
+What moved is asked first, with the horizon, in one snapshot; the heads after it, in a later one. So a
+head may be newer than what was seen of it, and then comes again: its stamp is not below the horizon.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -36,19 +39,22 @@ class Position:
     at: tuple[Any, int] | None = None
     first: bool = False
     shown: tuple[tuple[int, int], ...] = ()
+    # `unread_total` as it was told with this cursor: while nothing changes, it stays. None: not told.
+    total: int | None = None
 
     def seal(self, user_id: int) -> str:
         """Return the cursor."""
         flat = [number for pair in self.shown for number in pair]
-        place = [self.epoch, self.since, self.start, self.at, int(self.first), flat]
+        place = [self.epoch, self.since, self.start, self.at, int(self.first), flat, self.total]
         return cursor.seal("sync", user_id, place)
 
     @classmethod
     def unseal(cls, user_id: int, text: str) -> "Position":
         """Return what a cursor holds, or raise InvalidCursor."""
-        epoch, since, start, at, first, flat = cursor.unseal("sync", user_id, text)
+        epoch, since, start, at, first, flat, *told = cursor.unseal("sync", user_id, text)
         pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
-        return cls(epoch, since, start, at and tuple(at), bool(first), pairs)
+        # Cursors of any age work: the first ones told no total.
+        return cls(epoch, since, start, at and tuple(at), bool(first), pairs, *told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +67,8 @@ class Changes:
     reset: bool
     # Names what is shown, for the ETag.
     mark: str
-    # `unread_total`, if it was asked for along with the heads.
-    total: int | None = None
+    # `unread_total`; None if nothing is new and the cursor does not tell.
+    total: int | None
 
     @property
     def quiet(self) -> bool:
@@ -70,33 +76,41 @@ class Changes:
         return not self.items and not self.more and not self.reset
 
 
+class _Moved(NamedTuple):
+    """A head that moved: its version, and where it stands in the order of its pass."""
+
+    id: int
+    version: int
+    at: Any
+
+
 @cache
 def _sql(vendor: str, first: bool, after: bool) -> str:
+    """Return SQL for what moved; the site's epoch, horizon and ceiling come with it, or alone."""
     if first:
-        keys, sign = ["c.last_at", "m.conversation_id"], "<"
-        order, where = "k1 DESC, k2 DESC", headview.ACTIVE
+        key, sign, order, where = "c.last_at", "<", "DESC", headview.ACTIVE
     else:
-        keys, sign = [headview.STAMP, "m.conversation_id"], ">"
-        order, where = "k1, k2", f"{headview.STAMP} >= %s"
+        key, sign, order, where = headview.STAMP, ">", "ASC", f"{headview.STAMP} >= %s"
     if after:
-        where += f" AND ({', '.join(keys)}) {sign} (%s, %s)"
-    site = f"s.epoch, {stamps.horizon_sql()}, {stamps.ceiling_sql()}"
-    return headview.select(where=where, keys=keys, order=order, site=site)
+        where += f" AND ({key}, c.id) {sign} (%s, %s)"
+    # A time goes into the cursor as a text, to the microsecond; psycopg takes 6 µs to make a datetime.
+    at = f"p.at{rows.cast('text')}" if first else "p.at"
+    # The site's row by its key: of a table that nobody ever analyses PostgreSQL expects hundreds.
+    return f"""SELECT s.epoch, {stamps.horizon_sql()}, {stamps.ceiling_sql()}, p.id, p.version, {at}
+ FROM conversations_site s LEFT JOIN (SELECT c.id, {headview.VERSION} AS version, {key} AS at
+ FROM conversations_membership m JOIN conversations_conversation c ON c.id = m.conversation_id
+ WHERE m.user_id = %s AND {where} ORDER BY 3 {order}, 1 {order} LIMIT %s) p ON 1 = 1
+ WHERE s.id = 1 ORDER BY p.at {order}, p.id {order}"""
 
 
-def changes(
-    user_id: int, *, cursor_text: str | None, limit: int, totalled: bool = False
-) -> Changes:
-    """Return the heads that changed since the cursor; without one, all active heads in pages.
-
-    With `totalled`, what goes on from a cursor asks for the total of unread in the same round trip.
-    """
+def changes(user_id: int, *, cursor_text: str | None, limit: int) -> Changes:
+    """Return the heads that changed since the cursor; without one, all active heads in pages."""
     if cursor_text is None:
         return _first(user_id, None, limit, reset=False)
     place = Position.unseal(user_id, cursor_text)
     if place.first:
         return _first(user_id, place, limit, reset=False)
-    return _since(user_id, place, cursor_text, limit, totalled=totalled)
+    return _since(user_id, place, cursor_text, limit)
 
 
 def _first(user_id: int, place: Position | None, limit: int, *, reset: bool) -> Changes:
@@ -109,54 +123,55 @@ def _first(user_id: int, place: Position | None, limit: int, *, reset: bool) -> 
     page, more = _cut(found, limit)
     start = horizon if place is None or place.start is None else place.start
     if more:
-        last = page[-1][-2:]
-        then = Position(epoch, start, start, (str(last[0]), last[1]), first=True)
+        then = Position(epoch, start, start, (str(page[-1].at), page[-1].id), first=True)
     else:
         then = Position(epoch, start)
         more = place is not None and _left_behind(user_id, then)
-    return _answer(user_id, page, then, more=more, reset=reset)
+    heads, total = _look(user_id, page)
+    return _answer(user_id, heads, replace(then, total=total), more=more, reset=reset)
 
 
-def _since(user_id: int, place: Position, text: str, limit: int, *, totalled: bool) -> Changes:
+def _since(user_id: int, place: Position, text: str, limit: int) -> Changes:
     """Go through the heads changed since, in the order of their stamps."""
     at = place.at or ()
     params = [user_id, place.since, *at, limit + len(place.shown) + 1]
-    questions: list[rows.Question] = [(_sql(rows.vendor(), False, bool(at)), params)]
-    if totalled:
-        questions.append((_total_sql(rows.vendor()), [user_id]))
-    found, *totals = rows.fetch_each(questions)
+    found = rows.fetch(_sql(rows.vendor(), False, bool(at)), params)
     epoch, horizon, ceiling = found[0][:_SITE]
     if not site.is_sound(epoch, ceiling) or _is_foreign(place, epoch, ceiling):
         return _first(user_id, None, limit, reset=True)
-    total = int(totals[0][0][0]) if totals else None
-    shown = set(place.shown)
-    page, more = _cut([row for row in found if _pair(row) not in shown], limit)
+    page, more = _cut(found, limit, shown=place.shown)
     if not page and not at:
         # The same cursor for as long as nothing happens: it stays right at any age.
-        return Changes(text, [], False, False, _digest([text]), total)
+        return Changes(text, [], False, False, _digest([text]), place.total)
+    heads, total = _look(user_id, page)
     start = horizon if place.start is None else place.start
-    then = _next(place, page, start, epoch, more=more)
+    then = _next(place, page, heads, start, epoch, more=more)
     more = more or (bool(at) and _left_behind(user_id, then))
-    return replace(_answer(user_id, page, then, more=more, reset=False), total=total)
+    return _answer(user_id, heads, replace(then, total=total), more=more, reset=False)
 
 
 def _left_behind(user_id: int, then: Position) -> bool:
     """Say whether heads changed where a pass of several pages had already been."""
     params = [user_id, then.since, len(then.shown) + 1]
     found = rows.fetch(_sql(rows.vendor(), False, False), params)
-    page, _ = _cut(found, len(found))
-    return any(_pair(row) not in then.shown for row in page)
+    return bool(_cut(found, len(found), shown=then.shown)[0])
 
 
 def _next(
-    place: Position, page: list[tuple[Any, ...]], start: int, epoch: str, *, more: bool
+    place: Position,
+    page: Sequence[_Moved],
+    heads: Sequence[dict[str, Any]],
+    start: int,
+    epoch: str,
+    *,
+    more: bool,
 ) -> Position:
     """Return where to go on: within this pass, or from the horizon at which it began."""
-    seen = [*place.shown, *(_pair(row) for row in page if row[-2] >= start)]
+    above = {each.id for each in page if each.at >= start}
+    seen = [*place.shown, *((head["id"], head["version"]) for head in heads if head["id"] in above)]
     shown = tuple(dict(seen[-_SHOWN_TOP:]).items())
     if more:
-        last = page[-1][-2:]
-        return replace(place, start=start, at=(last[0], last[1]), shown=shown)
+        return replace(place, start=start, at=(page[-1].at, page[-1].id), shown=shown)
     return Position(epoch, start, shown=shown)
 
 
@@ -165,30 +180,31 @@ def _is_foreign(place: Position, epoch: str, ceiling: int) -> bool:
     return place.epoch != epoch or max(place.since, place.start or 0) > ceiling
 
 
-def _cut(found: Sequence[tuple[Any, ...]], limit: int) -> tuple[list[tuple[Any, ...]], bool]:
-    """Drop the site's row that stands alone when there are no heads; say whether more follow."""
-    page = [row for row in found if row[_SITE] is not None]
+def _cut(
+    found: Sequence[tuple[Any, ...]], limit: int, *, shown: Collection[tuple[int, int]] = ()
+) -> tuple[list[_Moved], bool]:
+    """Drop what was shown, and the site's row if it stands alone; say whether more follow."""
+    known = {(None, None), *shown}
+    page = [_Moved(*row[_SITE:]) for row in found if row[_SITE : _SITE + 2] not in known]
     return page[:limit], len(page) > limit
 
 
-_STATE, _BASE, _OWN = (
-    _SITE + headview.NAMES.index(name) for name in ("state", "version", "own_version")
-)
-
-
-def _pair(row: tuple[Any, ...]) -> tuple[int, int]:
-    """Return (conversation, version of the head) as the cursor remembers what it showed."""
-    if row[_SITE] is None:
-        return (0, 0)
-    return (row[_SITE], row[_OWN] + (row[_BASE] if row[_STATE] == "active" else 0))
+def _look(user_id: int, page: Sequence[_Moved]) -> tuple[list[dict[str, Any]], int]:
+    """Return the heads of a page, and the total of unread, in one round trip."""
+    ids = [each.id for each in page]
+    totalling = (_total_sql(rows.vendor()), [user_id])
+    if not ids:
+        return [], unread_total(user_id)
+    found, [(total,)] = rows.fetch_each([headview.asking(user_id, ids), totalling])
+    heads = headview.shapes(found)
+    return [heads[each] for each in ids if each in heads], int(total)
 
 
 def _answer(
-    user_id: int, page: list[tuple[Any, ...]], then: Position, *, more: bool, reset: bool
+    user_id: int, items: list[dict[str, Any]], then: Position, *, more: bool, reset: bool
 ) -> Changes:
-    items = [headview.shape(row[_SITE:]) for row in page]
     mark = _digest([[(each["id"], each["version"]) for each in items], more, reset])
-    return Changes(then.seal(user_id), items, more, reset, mark)
+    return Changes(then.seal(user_id), items, more, reset, mark, then.total)
 
 
 def _digest(value: Any) -> str:
@@ -202,10 +218,9 @@ def with_items(user_id: int, found: Changes, count: int) -> None:
         if not missing:
             break
         # Their floors rose since the heads were looked at.
-        fresh = [headview.one(user_id, head["id"]) or head for head in missing]
-        for head, new in zip(missing, fresh, strict=True):
-            head.clear()
-            head.update(new)
+        fresh = headview.many(user_id, [head["id"] for head in missing])
+        for head in missing:
+            head |= fresh.get(head["id"], head)
         missing = _give_items(missing, count)
 
 

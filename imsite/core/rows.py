@@ -223,10 +223,15 @@ def moment(value: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(value)
 
 
-def wire_time(value: Any) -> str | None:
-    """Return a time that raw SQL gave (UTC, on SQLite without saying so) as the API writes it."""
-    found = time(value)
-    return None if found is None else found.isoformat(timespec="milliseconds")[:23] + "Z"
+def wire_time(column: str) -> str:
+    """Return SQL for a time as the API writes it, as a text.
+
+    A datetime costs psycopg 6 µs, and us 3 to write it down again; PostgreSQL writes it in one.
+    """
+    if stamps.is_sqlite():
+        # As Django stores it: with six digits after the second, or none.
+        return f"(replace(substr({column} || '.000', 1, 23), ' ', 'T') || 'Z')"
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 
 
 def time(value: Any) -> datetime | None:

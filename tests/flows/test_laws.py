@@ -107,6 +107,7 @@ class World(RuleBasedStateMachine):
         answer = who.get(f"sync?cursor={self.cursors[who.id]}&limit={limit}")
         self.apply(who, answer["items"])
         self.cursors[who.id] = answer["cursor"]
+        assert answer["unread_total"] == who.get("sync")["unread_total"]
 
     def apply(self, who: Person, heads: list[dict]) -> None:
         for head in heads:

@@ -1,6 +1,7 @@
 """Exact numbers of queries on the hot paths, the same whatever the size of group and log."""
 
 import uuid
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -77,12 +78,17 @@ def test_head(place):
 
 
 def test_sync(place):
-    assert queries(lambda: sync.changes(place[1], cursor_text=None, limit=100)) == 1
+    """What moved, then the heads and the total of unread in one round trip."""
+    assert queries(lambda: sync.changes(place[1], cursor_text=None, limit=100)) == 3
 
 
 def test_idle_sync(place):
+    """What moved, and nothing else: the cursor tells the total."""
     cursor = sync.changes(place[1], cursor_text=None, limit=100).cursor
-    assert queries(lambda: sync.changes(place[1], cursor_text=cursor, limit=100)) == 1
+    found: list[sync.Changes] = []
+    poll = partial(sync.changes, place[1], cursor_text=cursor, limit=100)
+    assert queries(lambda: found.append(poll())) == 1
+    assert found[0].quiet and found[0].total == sync.unread_total(place[1])
 
 
 def test_unread_total(place):
