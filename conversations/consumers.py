@@ -15,7 +15,7 @@ from accounts.tokens import Caller
 from conversations import credentials, frames, markers, pings
 from conversations.hub import the_hub
 from conversations.outgoing import Outgoing
-from imsite.core import clock, metrics, strict
+from imsite.core import clock, metrics, strict, textframe
 from imsite.core.envelope import as_app_error
 from imsite.core.errors import AppError, NotFound
 from imsite.core.mailbox import Mailbox
@@ -99,7 +99,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
         )
         self._hub = the_hub()
         self._heard_at = self._hub.loop.time()
-        self.out = Outgoing(self.base_send, self._hub.pacer)
+        self.out = Outgoing(self.base_send, textframe.writing(self.scope), self._hub.pacer)
         self._mail = Mailbox.here()
         self._let_in = True
         presence.opened(self.caller.device_id)

@@ -9,12 +9,13 @@ import orjson
 
 from imsite.core import clock
 from imsite.core.errors import AppError
+from imsite.core.textframe import TextFrame
 
 # Bytes of a client's frame.
 MAX_FRAME = 32_768
 HEARTBEAT = 30
-PONG = '{"t":"pong"}'
-SYNC = '{"t":"sync"}'
+PONG = TextFrame(b'{"t":"pong"}')
+SYNC = TextFrame(b'{"t":"sync"}')
 _MAX_NUMBER = 2**53
 
 
@@ -82,9 +83,9 @@ def _loads(text: str) -> Any:
         raise BadFrame from None
 
 
-def hello(device_id: int) -> str:
+def hello(device_id: int) -> TextFrame:
     """Return the first frame."""
-    return _text(
+    return _frame(
         {
             "t": "hello",
             "heartbeat": HEARTBEAT,
@@ -95,32 +96,32 @@ def hello(device_id: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def seqs(heads: tuple[tuple[int, int], ...]) -> str:
+def seqs(heads: tuple[tuple[int, int], ...]) -> TextFrame:
     """Return the frame of these (conversation, newest seq); made once for all who need the same."""
-    return _text({"t": "seq", "c": heads})
+    return _frame({"t": "seq", "c": heads})
 
 
 @lru_cache(maxsize=64)
-def read(conversation_id: int, user_id: int, seq: int) -> str:
+def read(conversation_id: int, user_id: int, seq: int) -> TextFrame:
     """Return the frame that says how far somebody has read."""
-    return _text({"t": "read", "c": conversation_id, "u": user_id, "seq": seq})
+    return _frame({"t": "read", "c": conversation_id, "u": user_id, "seq": seq})
 
 
 @lru_cache(maxsize=64)
-def typing(conversation_id: int, user_id: int) -> str:
+def typing(conversation_id: int, user_id: int) -> TextFrame:
     """Return the frame that says who is typing."""
-    return _text({"t": "typing", "c": conversation_id, "u": user_id})
+    return _frame({"t": "typing", "c": conversation_id, "u": user_id})
 
 
-def ack(n: int, receipt: dict[str, Any]) -> str:
+def ack(n: int, receipt: dict[str, Any]) -> TextFrame:
     """Return the answer to a send that was kept."""
-    return _text({"t": "ack", "n": n, **receipt})
+    return _frame({"t": "ack", "n": n, **receipt})
 
 
-def err(n: int, error: AppError) -> str:
+def err(n: int, error: AppError) -> TextFrame:
     """Return the answer to a send that was refused."""
     after = error.retry_after
-    return _text(
+    return _frame(
         {
             "t": "err",
             "n": n,
@@ -133,5 +134,5 @@ def err(n: int, error: AppError) -> str:
     )
 
 
-def _text(frame: dict[str, Any]) -> str:
-    return orjson.dumps(frame).decode()
+def _frame(said: dict[str, Any]) -> TextFrame:
+    return TextFrame(orjson.dumps(said))

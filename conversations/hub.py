@@ -17,7 +17,7 @@ from conversations import members
 from conversations.bus import PersonPing, TalkPing
 from conversations.crowd import Person, Talk, Watcher
 from conversations.ear import Ear
-from conversations.outgoing import Pacer
+from conversations.pacing import Pacer
 from conversations.sweep import Sweep
 from imsite.core import clock
 from imsite.core.pools import Pool

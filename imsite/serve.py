@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from imsite import processes
 from imsite.core import leaving
 from imsite.core.errors import Code
+from imsite.serve_sockets import FramedSocket
 
 # Bytes of request line and headers; browsers stay below 16 KiB.
 MAX_HEAD = 65_536
@@ -123,7 +124,7 @@ def config(application: str = SITE, **more: Any) -> uvicorn.Config:
         application,
         loop="uvloop",
         http=BoundedHttp,
-        ws="websockets-sansio",
+        ws=FramedSocket,
         ws_max_size=MAX_FRAME,
         # Our own heartbeat tells the client apart from its proxy; deflate costs 60 KiB a socket.
         ws_ping_interval=None,

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from conversations import bus, frames
 from conversations.bus import Outbox, PersonPing, TalkPing
-from conversations.outgoing import Outgoing, Pacer
+from conversations.outgoing import Outgoing
+from conversations.pacing import Pacer
+from imsite.core.textframe import TextFrame
 
 small = st.integers(1, 5)
 talk_pings = st.builds(
@@ -72,6 +74,13 @@ def test_the_outbox_is_bounded(monkeypatch):
     assert outbox.talks.keys() == set(range(90, 100))
 
 
+def said(text: str) -> TextFrame:
+    return TextFrame(text.encode())
+
+
+HELLO = said("hello")
+
+
 class Client:
     """What a socket was told, and when; reads only while it is not blocked."""
 
@@ -80,7 +89,7 @@ class Client:
         self.times: list[float] = []
         self.reads = asyncio.Event()
         self.reads.set()
-        self.out = Outgoing(self._take, Pacer())
+        self.out = Outgoing(self._take, lambda frame: False, Pacer())
 
     async def _take(self, message: dict) -> None:
         await self.reads.wait()
@@ -93,9 +102,9 @@ async def test_the_first_ping_goes_at_once_and_the_others_are_merged():
     client.out.moved(1, 1)
     await asyncio.sleep(0.02)
     assert client.told == []
-    client.out.begin("hello")
+    client.out.begin(HELLO)
     await asyncio.sleep(0.01)
-    assert client.told == ["hello", frames.seqs(((1, 1),))]
+    assert client.told == [HELLO.text, frames.seqs(((1, 1),)).text]
     for n in range(2, 200):
         client.out.moved(1 + n % 2, n)
         client.out.sync()
@@ -104,28 +113,28 @@ async def test_the_first_ping_goes_at_once_and_the_others_are_merged():
     pings, times = client.told[1:], client.times[1:]
     told = [pair for text in pings for pair in frames._loads(text).get("c", [])]
     assert dict(told[-4:]) == {1: 198, 2: 199}
-    assert pings.count(frames.SYNC) >= 4
+    assert pings.count(frames.SYNC.text) >= 4
     assert 10 <= len(pings) <= 10 * (times[-1] - times[0]) + 2
 
 
 async def test_answers_are_not_paced():
     client = Client()
-    client.out.begin("hello")
+    client.out.begin(HELLO)
     for n in range(50):
         client.out.owe()
-        client.out.answer(str(n))
+        client.out.answer(said(str(n)))
     await asyncio.sleep(0.02)
-    assert client.told == ["hello", *map(str, range(50))]
+    assert client.told == [HELLO.text, *map(str, range(50))]
 
 
 async def test_a_client_that_does_not_read_is_not_read_either():
     client = Client()
-    client.out.begin("hello")
+    client.out.begin(HELLO)
     await asyncio.sleep(0)
     client.reads.clear()
     for n in range(64):
         client.out.owe()
-        client.out.answer(str(n))
+        client.out.answer(said(str(n)))
     await asyncio.sleep(0.01)
     waiting = asyncio.create_task(client.out.room())
     await asyncio.sleep(0.05)
@@ -139,7 +148,7 @@ async def test_a_client_that_does_not_read_is_not_read_either():
 
 async def test_what_is_forgotten_is_not_told():
     client = Client()
-    client.out.begin("hello")
+    client.out.begin(HELLO)
     client.out.sync()
     await asyncio.sleep(0.01)
     client.out.moved(1, 5)
@@ -147,15 +156,15 @@ async def test_what_is_forgotten_is_not_told():
     client.out.read(1, 7, 5)
     client.out.forget(1)
     await asyncio.sleep(0.4)
-    assert client.told[2:] == [frames.seqs(((2, 6),))]
+    assert client.told[2:] == [frames.seqs(((2, 6),)).text]
 
 
 async def test_nothing_is_told_after_the_end():
     client = Client()
-    client.out.begin("hello")
+    client.out.begin(HELLO)
     client.out.moved(1, 1)
     client.out.stop()
-    client.out.answer("late")
+    client.out.answer(said("late"))
     client.out.sync()
     await asyncio.sleep(0.3)
     assert client.told == []
@@ -163,7 +172,7 @@ async def test_nothing_is_told_after_the_end():
 
 async def test_many_conversations_fit_into_frames():
     client = Client()
-    client.out.begin("hello")
+    client.out.begin(HELLO)
     for n in range(1200):
         client.out.moved(n, n + 1)
     await asyncio.sleep(0.5)

@@ -12,6 +12,7 @@ from django.db import OperationalError
 
 from conversations import consumers, hub, members, outgoing, sweep
 from imsite.asgi import application
+from imsite.core.textframe import EXTENSION
 from messages import writer
 from tests.cast import Person
 
@@ -19,13 +20,20 @@ from tests.cast import Person
 class Link:
     """The server's side of one connection, in this process."""
 
-    def __init__(self, person: Person) -> None:
+    def __init__(self, person: Person, *, takes_frames: bool = False) -> None:
         self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.outbox: list[dict[str, Any]] = []
         self.open = asyncio.Event()
         self.open.set()
         headers = [(b"authorization", f"Bearer {person.access}".encode())]
-        scope = {"type": "websocket", "path": "/ws", "query_string": b"", "headers": headers}
+        offered = {EXTENSION: {"write": self.write}} if takes_frames else {}
+        scope = {
+            "type": "websocket",
+            "path": "/ws",
+            "query_string": b"",
+            "headers": headers,
+            "extensions": offered,
+        }
         self.inbox.put_nowait({"type": "websocket.connect"})
         self.task = asyncio.create_task(application(scope, self.inbox.get, self.take))
 
@@ -35,6 +43,13 @@ class Link:
         self.outbox.append(message)
         if message["type"] == "websocket.close":
             self.inbox.put_nowait({"type": "websocket.disconnect", "code": message.get("code")})
+
+    def write(self, frame: bytes) -> bool:
+        """Play a server that takes whole frames, while the client reads."""
+        if self.open.is_set():
+            text = frame[2 if frame[1] < 126 else 4 :].decode()
+            self.outbox.append({"type": "websocket.send", "text": text})
+        return self.open.is_set()
 
     def say(self, frame: Any) -> None:
         """Send a frame."""
@@ -64,9 +79,9 @@ class Link:
 
 
 @pytest.fixture
-async def opened(valkey, alice) -> AsyncIterator[Link]:
-    """Open a socket of Alice, up to its hello."""
-    link = Link(alice)
+async def opened(valkey, alice, request) -> AsyncIterator[Link]:
+    """Open a socket of Alice, up to its hello; on a server that takes whole frames if asked for."""
+    link = Link(alice, takes_frames=getattr(request, "param", False))
     await link.until(lambda: link.frames)
     yield link
     link.inbox.put_nowait({"type": "websocket.disconnect"})
@@ -85,6 +100,7 @@ async def test_silence_is_closed(opened, monkeypatch):
     assert time.monotonic() - began > 1
 
 
+@pytest.mark.parametrize("opened", [False, True], indirect=True, ids=["said", "written"])
 async def test_a_client_that_does_not_read_is_dropped(opened, monkeypatch):
     monkeypatch.setattr(consumers, "_STUCK", 1.0)
     opened.open.clear()
@@ -95,6 +111,7 @@ async def test_a_client_that_does_not_read_is_dropped(opened, monkeypatch):
     assert opened.inbox.qsize() > 100
 
 
+@pytest.mark.parametrize("opened", [False, True], indirect=True, ids=["said", "written"])
 async def test_a_send_waits_for_room_and_loses_nothing(opened, alice, talk, monkeypatch):
     monkeypatch.setattr(outgoing, "_MAX_OWED", 4)
     for n in range(20):
