@@ -1,10 +1,13 @@
 """Whom a hub serves: the local people with their sockets, and the conversations they are in."""
 
 import asyncio
+from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 from accounts.tokens import Caller
 from conversations.bus import TalkPing
+from conversations.pacing import AT_ONCE
 
 
 class Watcher(Protocol):
@@ -39,7 +42,7 @@ class Watcher(Protocol):
 class Talk:
     """A conversation with people here, and how far they have been served."""
 
-    __slots__ = ("checking", "held", "idle_since", "parted", "people", "seq")
+    __slots__ = ("_next", "_telling", "checking", "held", "idle_since", "parted", "people", "seq")
 
     def __init__(self, *, now: float) -> None:
         self.people: dict[int, Person] = {}
@@ -49,6 +52,9 @@ class Talk:
         # While a parting is looked into, pings are held back here.
         self.checking = False
         self.held = TalkPing()
+        # Whether some are still to be told in the turns to come, and what everybody is told after it.
+        self._telling = False
+        self._next = TalkPing()
         self.idle_since = now
 
     def enter(self, person: "Person", *, seq: int, parted: int) -> None:
@@ -62,21 +68,52 @@ class Talk:
         self.people[person.id] = person
 
     def tell(self, conversation_id: int, ping: TalkPing) -> None:
-        """Tell everybody here; each only what is new, and not his own."""
+        """Tell everybody here; each only what is new, and not his own; of many the first at once.
+
+        What comes while others are being told is merged, and told after it.
+        """
+        if self._telling:
+            self._next.merge(ping)
+            return
+        self._telling = True
         moved = ping.seq > self.seq
         self.seq = max(self.seq, ping.seq)
-        for person in list(self.people.values()):
+        self._tell_some(iter(list(self.people.values())), conversation_id, ping, moved)
+
+    def _tell_some(
+        self, people: "Iterator[Person]", conversation_id: int, ping: TalkPing, moved: bool
+    ) -> None:
+        some = list(islice(people, AT_ONCE))
+        # In between frames go out, and their clients need not wait until all sockets know.
+        soon = asyncio.get_running_loop().call_soon
+        if len(some) == AT_ONCE:
+            soon(self._tell_some, people, conversation_id, ping, moved)
+        else:
+            self._telling = False
+            if self._next != TalkPing():
+                following, self._next = self._next, TalkPing()
+                soon(self.tell, conversation_id, following)
+        more = ping.sync or ping.reads or ping.typing
+        for person in some:
+            # Who was here when the first were told may be gone by now.
+            if person.id not in self.people:
+                continue
             for watcher in list(person.watchers):
                 if moved:
                     watcher.moved(conversation_id, ping.seq)
-                if ping.sync:
-                    watcher.sync()
-                for user_id, seq in ping.reads.items():
-                    if user_id != person.id:
-                        watcher.read(conversation_id, user_id, seq)
-                for user_id in ping.typing:
-                    if user_id != person.id:
-                        watcher.typing(conversation_id, user_id)
+                if more:
+                    _tell_more(person.id, watcher, conversation_id, ping)
+
+
+def _tell_more(own_id: int, watcher: Watcher, conversation_id: int, ping: TalkPing) -> None:
+    if ping.sync:
+        watcher.sync()
+    for user_id, seq in ping.reads.items():
+        if user_id != own_id:
+            watcher.read(conversation_id, user_id, seq)
+    for user_id in ping.typing:
+        if user_id != own_id:
+            watcher.typing(conversation_id, user_id)
 
 
 class Person:

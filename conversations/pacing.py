@@ -9,7 +9,7 @@ EVERY = 0.1
 _MOST_EVERY = 2.0
 _TICK = 0.05
 # Sockets told in one turn of the event loop.
-_AT_ONCE = 64
+AT_ONCE = 64
 
 
 class Paced(Protocol):
@@ -46,7 +46,7 @@ class Pacer:
     def _turn(self) -> None:
         # What is written goes to the network between two turns: clients are told while others wait.
         now, ready = self.loop.time(), self._ready
-        count = min(_AT_ONCE, len(ready))
+        count = min(AT_ONCE, len(ready))
         try:
             for _ in range(count):
                 ready.popleft().ping(now)

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
 from conversations import frames, pacing
+from conversations.bus import TalkPing
+from conversations.crowd import Person, Talk
 from conversations.outgoing import Outgoing
 from conversations.pacing import Pacer
 from imsite import serve
@@ -178,8 +180,8 @@ def test_a_thousand_are_told_in_turns_and_all_of_them():
             await asyncio.sleep(0)
             heard.append(sum(len(client.told) == 2 for client in clients))
         # The loop had time for others in between, and so for writing to the network.
-        assert len(heard) >= 1000 / pacing._AT_ONCE
-        assert all(now - before <= pacing._AT_ONCE for before, now in pairwise(heard))
+        assert len(heard) >= 1000 / pacing.AT_ONCE
+        assert all(now - before <= pacing.AT_ONCE for before, now in pairwise(heard))
 
     leap(run)
 
@@ -227,6 +229,40 @@ def test_who_is_behind_pings_less():
         assert pacer.interval == pacing.EVERY
 
     leap(run)
+
+
+class Listener:
+    """A watcher that notes what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args: self.heard.append((name, *args))
+
+
+async def test_a_large_group_is_told_in_turns_but_nobody_who_left_meanwhile():
+    talk, people = Talk(now=0.0), [Person(n, now=0.0) for n in range(1, 301)]
+    ears = {person.id: Listener() for person in people}
+    for person in people:
+        person.watchers[ears[person.id]] = None
+        talk.enter(person, seq=1, parted=0)
+    talk.tell(7, TalkPing(seq=2, sync=True))
+    told = [number for number, ear in ears.items() if ear.heard]
+    assert told == list(range(1, pacing.AT_ONCE + 1))
+    # One who was told already leaves, too.
+    del talk.people[1], talk.people[200]
+    talk.tell(7, TalkPing(seq=3, reads={1: 2, 2: 2}))
+    talk.tell(7, TalkPing(seq=4, typing={2}))
+    await asyncio.sleep(0.05)
+    first = [("moved", 7, 2), ("sync",)]
+    then = [("moved", 7, 4), ("read", 7, 1, 2), ("read", 7, 2, 2), ("typing", 7, 2)]
+    heard = {number: first + then for number in ears}
+    heard[1], heard[2], heard[200] = first, first + then[:2], []
+    assert {number: ear.heard for number, ear in ears.items()} == heard
+    talk.tell(7, TalkPing(seq=4))
+    await asyncio.sleep(0.05)
+    assert ears[300].heard == heard[300]
 
 
 class Site:
