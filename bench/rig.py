@@ -78,6 +78,13 @@ class Rig:
         self.ws_port = self._serve("bench.app")
         self.port = self.ws_port if self.engine == "sqlite" else self._serve("imsite.roles", "api")
         self._roots["server"] = [each.pid for each in self._servers]
+        # Its processes share the listening socket: the first to be ready would get all connections.
+        _wait_for(self._is_idle, "all of the server")
+
+    def _is_idle(self) -> bool:
+        before = self.cpu()["server"]
+        time.sleep(0.3)
+        return self.cpu()["server"] - before < 0.05
 
     def _serve(self, *command: str) -> int:
         """Start a server and return its port once it listens."""

@@ -123,7 +123,7 @@ def config(application: str = SITE, **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         loop="uvloop",
-        http=BoundedHttp,
+        http="imsite.straight:StraightHttp",
         ws=FramedSocket,
         ws_max_size=MAX_FRAME,
         # Our own heartbeat tells the client apart from its proxy; deflate costs 60 KiB a socket.

@@ -115,9 +115,25 @@ class Bridge:
         except Overloaded as error:
             return refusal(scope, error)
         except Exception as error:
-            # Django answers for its own errors; what comes out here is a defect of the frame around it.
-            log.exception("the application broke")
-            return refusal(scope, envelope.as_app_error(error))
+            return _broken(scope, error)
+
+    def takes(self, scope: Scope) -> bool:
+        """Say whether a request is one that `start` answers."""
+        return self.fibers is not None and _is_short(scope)
+
+    def start(self, scope: Scope, body: bytes | bytearray, tell: Callable[[Answer], None]) -> None:
+        """Answer a short request whose whole body is there; `tell` gets the answer, perhaps at once."""
+        assert self.fibers is not None
+
+        def finish(answer: Answer | None, error: Exception | None) -> None:
+            tell(answer or _broken(scope, error))
+
+        most = settings.IM_MAX_BODY + 1
+        try:
+            environ = environ_of(scope, Body(bytes(body[:most]), len(body)))
+            self.fibers.start(finish, self._call, environ)
+        except Overloaded as error:
+            tell(refusal(scope, error))
 
     async def deliver(self, scope: Scope, answer: Answer, send: Send) -> None:
         """Send an answer; a long one goes part by part."""
@@ -197,6 +213,12 @@ def _answer(status: str, headers: Any, body: bytes, rest: Rest | None) -> Answer
     if rest is None and code not in _BODILESS and not has_length:
         found.append((b"content-length", b"%d" % len(body)))
     return Answer(code, found, body, rest)
+
+
+def _broken(scope: Scope, error: Exception | None) -> Answer:
+    """Return the answer to a defect of the frame around Django, which answers for its own errors."""
+    log.error("the application broke", exc_info=error)
+    return refusal(scope, envelope.as_app_error(error or RuntimeError()))
 
 
 def refusal(scope: Scope, error: AppError) -> Answer:

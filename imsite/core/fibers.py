@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -28,31 +29,33 @@ T = TypeVar("T")
 _STAND = 2
 
 
+# Gets what a call returned, and what it raised; one of them is None.
+Tell = Callable[[Any, Exception | None], None]
+
+
 class Fiber(greenlet):  # type: ignore[misc]  # greenlet has no types
     """One call on its way; the connection to the database is its own while it runs."""
 
-    def __init__(self, call: Callable[..., Any], fibers: "Fibers") -> None:
+    def __init__(self, call: Callable[..., Any], fibers: "Fibers", tell: Tell) -> None:
         super().__init__(call)
         self.fibers = fibers
         self.database: Any = None
-        self.done: asyncio.Future[Any] | None = None
+        self._tell = tell
 
     def park(self) -> None:
         """Let the loop go on until somebody calls `go_on`."""
         assert self.parent is not None
         self.parent.switch()
 
-    def go_on(self) -> None:
-        """Take up the call where it parked; tell who waits for it when it has come to its end."""
-        assert self.done is not None
+    def go_on(self, *args: Any) -> None:
+        """Take up the call where it parked; tell what came of it when it has come to its end."""
         try:
-            result = self.switch()
+            result = self.switch(*args)
         except Exception as error:
-            if not self.done.done():
-                self.done.set_exception(error)
+            self._tell(None, error)
             return
-        if self.dead and not self.done.done():
-            self.done.set_result(result)
+        if self.dead:
+            self._tell(result, None)
 
 
 def current() -> Fiber | None:
@@ -175,41 +178,45 @@ class Fibers:
         self._most = seats + most
         self._seated = 0
         self.taken = 0
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: deque[tuple[float, Tell, Callable[..., Any], tuple[Any, ...]]] = deque()
         self._spare: list[Any] = []
         self._waits = metrics.pool_waits.labels(name)
         self._refusals = metrics.pool_refusals.labels(name)
+
+    def start(self, tell: Tell, call: Callable[..., Any], *args: Any) -> None:
+        """Make a call in a fiber and tell what came of it, perhaps before this returns.
+
+        Raise Overloaded if too many are on their way.
+        """
+        if self.taken >= self._most:
+            self._refusals.inc()
+            raise Overloaded(retry_after=1.0)
+        self.taken += 1
+        if self._seated < self._seats and not self._queue:
+            self._begin(tell, call, args)
+        else:
+            self._queue.append((time.monotonic(), tell, call, args))
 
     async def run(self, call: Callable[..., T], *args: Any) -> T:
         """Return what `call` returns in a fiber; raise Overloaded if too many are on their way.
 
         A caller who gives up leaves the call running, and its place taken until it ends.
         """
-        if self.taken >= self._most:
-            self._refusals.inc()
-            raise Overloaded(retry_after=1.0)
-        if self._seated >= self._seats:
-            await self._queue_up()
-        fiber = Fiber(self._work, self)
-        result: T = fiber.switch(fiber, call, args)
-        if fiber.dead:
-            return result
-        fiber.done = asyncio.get_running_loop().create_future()
-        return await fiber.done  # type: ignore[no-any-return]
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.start(partial(_settle, done), call, *args)
+        return await done
 
-    async def _queue_up(self) -> None:
-        since = time.monotonic()
-        turn = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
-        self.taken += 1
-        try:
-            await turn
-        finally:
-            self.taken -= 1
-        self._waits.observe(time.monotonic() - since)
+    def _begin(self, tell: Tell, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        fiber = Fiber(self._work, self, tell)
+        fiber.go_on(fiber, call, args)
+
+    def _next(self) -> None:
+        if self._queue and self._seated < self._seats:
+            since, tell, call, args = self._queue.popleft()
+            self._waits.observe(time.monotonic() - since)
+            self._begin(tell, call, args)
 
     def _work(self, fiber: Fiber, call: Callable[..., T], args: tuple[Any, ...]) -> T:
-        self.taken += 1
         self.sit_down(fiber)
         try:
             return call(*args)
@@ -234,13 +241,20 @@ class Fibers:
             self._spare.append(database)
         else:
             database.close()
-        while self._queue:
-            turn = self._queue.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                break
+        if self._queue:
+            # Not at once: what is begun in a fiber would return to it.
+            asyncio.get_running_loop().call_soon(self._next)
 
     def close(self) -> None:
         """Hang up on spare connections."""
         while self._spare:
             self._spare.pop().close()
+
+
+def _settle(done: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(result)
+    else:
+        done.set_exception(error)

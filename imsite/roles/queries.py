@@ -16,9 +16,13 @@ bridge = Bridge(wsgi)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one request; sockets are for the ws role."""
+    """Answer one request that is not answered straight; sockets are for the ws role."""
     if scope["type"] == "http":
         await bridge(scope, receive, send)
     elif scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close"})
+
+
+# What is short is answered without this function (imsite/straight.py).
+application.bridge = bridge  # type: ignore[attr-defined]
