@@ -175,6 +175,11 @@ class Bridge:
             return written.append
 
         result = self.app(environ, start_response)
+        if not getattr(result, "streaming", True):
+            try:
+                return _answer(said[0], said[1], result.content, None)
+            finally:
+                result.close()
         chunks = iter(result)
         rest = Rest(result, chunks)
         more = False
