@@ -41,6 +41,8 @@ class Batch:
     mentions: list[tuple[int, int, int, int]] = field(default_factory=list)
     marks: list[tuple[int, int, int, int]] = field(default_factory=list)
     words: list[tuple[int, str]] = field(default_factory=list)
+    # The newest item of each head that counts: of a group of sends only the last is shown in lists.
+    newest: dict[int, tuple[heads.Head, dict[str, Any]]] = field(default_factory=dict)
     # A time as the API and as the database write it: a group of sends shares one.
     times: dict[datetime, tuple[str, Any]] = field(default_factory=dict)
 
@@ -87,7 +89,8 @@ class Batch:
 
     def _note_content(self, head: heads.Head, item: dict[str, Any]) -> None:
         """Keep what is derived from the content: preview, words to search, mentions."""
-        head.preview_seq, head.preview = item["seq"], preview(item)
+        head.preview_seq = item["seq"]
+        self.newest[head.id] = head, item
         if words := search.words(item):
             self.words.append((packed(head.id, item["seq"]), words))
         self.mentions += mention_rows(head.id, item)
@@ -99,7 +102,9 @@ class Batch:
             head.marked_day = day
 
     def flush(self) -> None:
-        """Write all rows, each table in one statement."""
+        """Write all rows, each table in one statement; the previews of heads are theirs to save."""
+        for head, item in self.newest.values():
+            head.preview = preview(item)
         rows.insert(Entry._meta.db_table, _ENTRY, self.entries)
         insert_mentions(self.mentions)
         rows.insert(

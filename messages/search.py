@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -206,5 +206,11 @@ def _tsquery(phrases: list[tuple[str, ...]]) -> str:
 
 
 def _vector(text: str) -> str:
-    places = enumerate(text.split(" "), 1)
-    return " ".join(f"'{word}':{min(place, _LAST_PLACE)}" for place, word in places)
+    found = text.split(" ")
+    return _places(len(found)) % tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _places(count: int) -> str:
+    """Return a vector of so many words, each still to be filled in; in one step, not word by word."""
+    return " ".join(f"'%s':{min(place, _LAST_PLACE)}" for place in range(1, count + 1))

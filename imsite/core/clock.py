@@ -1,6 +1,7 @@
 """The only now(): UTC, cut to the milliseconds that clients see."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def now() -> datetime:
@@ -9,6 +10,8 @@ def now() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+# Messages of one commit share one time.
+@lru_cache(maxsize=1024)
 def wire(moment: datetime) -> str:
     """Return a time as the API writes it: `2026-11-23T14:50:00.123Z`."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")

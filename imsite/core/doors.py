@@ -1,5 +1,6 @@
 """The base of every HTTP door of the API: method, credentials, limit, strict parsing, then one call."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.conf import settings
@@ -36,6 +37,24 @@ class Door(APIView):
     reads_body: ClassVar[bool] = True
     # The costly frames of DRF that a JSON-only API does not need.
     renderer_classes = []
+
+    def __init_subclass__(cls) -> None:
+        """Answer HEAD as GET: what has a body is cut off by the server."""
+        if "get" in vars(cls):
+            cls.head = cls.get  # type: ignore[attr-defined]
+
+    @classmethod
+    def as_view(cls) -> Callable[..., HttpResponse]:  # type: ignore[override]
+        """Return what Django calls for each request: Django's and DRF's own check and copy the same again."""
+
+        def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            door = cls()
+            door.request = request  # type: ignore[assignment]
+            return door.dispatch(request, *args, **kwargs)
+
+        # By these the description of the API, and the bridge, know a door.
+        view.cls, view.initkwargs = cls, {}  # type: ignore[attr-defined]
+        return view
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer a request; DRF's own frame negotiates formats and headers that we do not have.

@@ -5,6 +5,7 @@ the thread's URLconf) took a third of a bare view, and finding the route a seven
 """
 
 from functools import lru_cache
+from typing import Any
 
 import django
 from django.core import signals
@@ -15,6 +16,8 @@ from django.db import close_old_connections, connections, reset_queries
 from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch, get_resolver
 
+from imsite.core.middleware import API
+
 # Paths whose route is remembered: a client asks for the same few again and again.
 _MOST = 10_000
 # Characters of a path that is; nobody fills memory with long ones.
@@ -22,17 +25,36 @@ _LONGEST = 100
 
 
 class Handler(WSGIHandler):
-    """The application as a WSGI server calls it."""
+    """The application as a WSGI server calls it.
+
+    What concerns pages alone (a prefix of links, cookies, files, templates, transactions of a whole
+    request, views that are coroutines) is passed by for the API: it was a sixth of a bare view.
+    """
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> HttpResponse:
+        """Answer one request as WSGI has it."""
+        if not environ["PATH_INFO"].startswith(API):
+            return super().__call__(environ, start_response)  # type: ignore[return-value]
+        response = self.get_response(self.request_class(environ))
+        start_response(f"{response.status_code} {response.reason_phrase}", [*response.items()])
+        return response
 
     def get_response(self, request: HttpRequest) -> HttpResponse:
         """Answer a request, on a connection to the database that is not known to be gone.
 
         What broke is logged where it broke, and refusals are in the access log.
         """
-        for each in connections.all(initialized_only=True):
-            each.close_if_unusable_or_obsolete()
+        connections["default"].close_if_unusable_or_obsolete()
         response: HttpResponse = self._middleware_chain(request)  # type: ignore[attr-defined]
         response._resource_closers.append(request.close)  # type: ignore[attr-defined]
+        return response
+
+    def _get_response(self, request: HttpRequest) -> HttpResponse:
+        """Find the view and call it."""
+        if not request.path_info.startswith(API):
+            return super()._get_response(request)  # type: ignore[misc,no-any-return]
+        found = self.resolve_request(request)
+        response: HttpResponse = found.func(request, *found.args, **found.kwargs)
         return response
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:

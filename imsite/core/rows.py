@@ -1,10 +1,10 @@
 """Many rows in one statement: raw SQL where the ORM would cost more than the database."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -151,20 +151,27 @@ def _array(column: Sequence[Any]) -> str:
         if joined.count("\0") == len(column) - 1:
             texts = _escaped(joined).replace("\0", '","')
             return f'{{"{texts}"}}'
-    return f"{{{','.join([_literal(value) for value in column])}}}"
+    return f"{{{','.join([_LITERALS.get(type(value), _quoted)(value) for value in column])}}}"
 
 
-def _literal(value: Any) -> str:
-    match value:
-        case None:
-            return "NULL"
-        case bool() | int() | UUID():
-            return str(value)
-        case bytes():
-            return f'"\\\\x{value.hex()}"'
-        case datetime():
-            return f'"{value.isoformat()}"'
+def _quoted(value: Any) -> str:
     return f'"{_escaped(str(value))}"'
+
+
+# Messages of one commit share one time.
+@lru_cache(maxsize=1024)
+def _of_time(value: datetime) -> str:
+    return f'"{value.isoformat()}"'
+
+
+_LITERALS: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "NULL",
+    bool: str,
+    int: str,
+    UUID: str,
+    bytes: lambda value: f'"\\\\x{value.hex()}"',
+    datetime: _of_time,
+}
 
 
 def _escaped(text: str) -> str:
@@ -220,7 +227,7 @@ def execute(sql: str, params: Sequence[Any] = ()) -> int:
 
 def moment(value: datetime) -> Any:
     """Return a time as a parameter for raw SQL."""
-    return connection.ops.adapt_datetimefield_value(value)
+    return connection.ops.adapt_datetimefield_value(value) if stamps.is_sqlite() else value
 
 
 def wire_time(column: str) -> str:

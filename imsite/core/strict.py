@@ -44,10 +44,14 @@ def check_value(value: Any, depth: int = 0) -> None:
         if depth == MAX_DEPTH:
             raise InvalidRequest(f"The body nests deeper than {MAX_DEPTH}.")
         if isinstance(value, dict):
-            for key in value:
-                check_text(key)
-        for inner in value.values() if isinstance(value, dict) else value:
-            check_value(inner, depth + 1)
+            check_text("".join(value))
+            value = value.values()
+        for inner in value:
+            # Most of it is text; a call of this function for each would cost more than the look.
+            if isinstance(inner, str):
+                check_text(inner)
+            elif inner is not None:
+                check_value(inner, depth + 1)
     elif isinstance(value, int | float) and not -MAX_NUMBER <= value <= MAX_NUMBER:
         # NaN fails every comparison, so it is caught here too.
         raise InvalidRequest("A number is outside ±2^53.")
