@@ -11,7 +11,7 @@ import django
 from django.core import signals
 from django.core.cache import close_caches
 from django.core.handlers import base
-from django.core.handlers.wsgi import WSGIHandler
+from django.core.handlers.wsgi import LimitedStream, WSGIHandler, WSGIRequest
 from django.db import close_old_connections, connections, reset_queries
 from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch, get_resolver
@@ -22,6 +22,26 @@ from imsite.core.middleware import API
 _MOST = 10_000
 # Characters of a path that is; nobody fills memory with long ones.
 _LONGEST = 100
+
+
+class Request(WSGIRequest):
+    """A request of the API: Django's, without looks at what only Apache and forms have."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        """Take what a server says of a request."""
+        path = environ["PATH_INFO"]
+        if environ.get("SCRIPT_NAME") or not path.isascii():
+            super().__init__(environ)
+            return
+        self.environ = self.META = environ
+        self.path = self.path_info = path
+        self.method = environ["REQUEST_METHOD"].upper()
+        self.content_type, self.content_params = environ.get("CONTENT_TYPE", ""), {}
+        told = environ.get("CONTENT_LENGTH") or ""
+        length = int(told) if told.isdecimal() else 0
+        self._stream = LimitedStream(environ["wsgi.input"], length)  # type: ignore[assignment]
+        self._read_started = False
+        self.resolver_match = None
 
 
 class Handler(WSGIHandler):
@@ -35,7 +55,7 @@ class Handler(WSGIHandler):
         """Answer one request as WSGI has it."""
         if not environ["PATH_INFO"].startswith(API):
             return super().__call__(environ, start_response)  # type: ignore[return-value]
-        response = self.get_response(self.request_class(environ))
+        response = self.get_response(Request(environ))
         start_response(f"{response.status_code} {response.reason_phrase}", [*response.items()])
         return response
 

@@ -1,6 +1,9 @@
 """The handler: what it remembers of paths, and what it forgets."""
 
+from io import BytesIO
+
 import pytest
+from django.core.handlers.wsgi import WSGIRequest
 from django.test import RequestFactory
 from django.urls import Resolver404, resolve
 
@@ -42,3 +45,25 @@ def test_what_is_not_there_is_not_remembered(resolved):
 def test_long_paths_are_found_and_not_remembered(resolved):
     assert resolved("/api/v1/" + "x" * 200).route == "^api/v1(/.*)?$"
     assert kept() == 0
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"PATH_INFO": "/api/v1/ünï".encode().decode("latin-1")},
+        {"SCRIPT_NAME": "/below"},
+        {"CONTENT_LENGTH": "2", "CONTENT_TYPE": "application/json"},
+        {"CONTENT_LENGTH": "many"},
+        {"CONTENT_LENGTH": "²"},
+        {"CONTENT_LENGTH": "-1", "REQUEST_METHOD": "post"},
+    ],
+)
+def test_a_request_says_what_django_s_does(more):
+    environ = RequestFactory().get("/api/v1/sync?limit=1").environ | {"HTTP_X": "y"} | more
+    lean, whole = (
+        made(environ | {"wsgi.input": BytesIO(b"{}")}) for made in (handler.Request, WSGIRequest)
+    )
+    for name in ("path", "path_info", "method", "content_type", "scheme", "GET", "headers"):
+        assert getattr(lean, name) == getattr(whole, name), name
+    assert lean.read() == whole.read()
