@@ -72,14 +72,25 @@ _forgotten = 0
 
 def admit(caller: Caller, *, now: datetime) -> Caller:
     """Return the caller if the device still stands; raise TokenInvalid or Banned."""
+    if not admit_known(caller, now=now):
+        _judge(caller, _look_up(caller.device_id, now=now), now=now)
+    return caller
+
+
+def admit_known(caller: Caller, *, now: datetime) -> bool:
+    """Do as `admit` does, or return False where that has to ask the database."""
     state = _states.get(caller.device_id)
     # A genuine token of a later epoch proves that the state is old: the device has logged in anew.
     if state is None or time.monotonic() - state.read_at >= _FRESH or caller.epoch > state.epoch:
-        state = _look_up(caller.device_id, now=now)
+        return False
+    _judge(caller, state, now=now)
+    return True
+
+
+def _judge(caller: Caller, state: _State, *, now: datetime) -> None:
     if not state.alive or state.epoch != caller.epoch or state.user_id != caller.user_id:
         raise TokenInvalid
     refuse_banned(state, now=now)
-    return caller
 
 
 def refuse_banned(who: Any, *, now: datetime) -> None:

@@ -3,43 +3,28 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
-from django.db import Error as DatabaseProblem
 
-from accounts import callers, presence, tokens
+from accounts import presence
 from accounts.tokens import Caller
-from conversations import credentials, frames, markers, pings
+from conversations import credentials, frames
 from conversations.hub import the_hub
+from conversations.incoming import Incoming, Way, doors
 from conversations.outgoing import Outgoing
-from imsite.core import clock, metrics, strict, textframe
+from imsite.core import metrics, textframe
 from imsite.core.envelope import as_app_error
-from imsite.core.errors import AppError, NotFound
-from imsite.core.mailbox import Mailbox
-from imsite.core.pools import Pool
-from imsite.core.shapes import MAX_ID
 
 log = logging.getLogger("imsite.socket")
 # Seconds without a frame after which the client is taken for gone.
 SILENCE = 75.0
-# Frames a second that one socket may go on sending (sends have a limit of their own), and in a burst.
-_RATE = 100.0
-_BURST = 300.0
-_MAX_BAD = 20
-_BAD_SPAN = 60.0
 # Seconds that a frame may wait for the client to read.
 _STUCK = 10.0
 _CLOSING = 5.0
 
-# It gives what became of the message, a receipt or an AppError, to the last argument.
-Sender = Callable[[Caller, int, dict[str, Any], Callable[[Any], None]], None]
 Message = dict[str, Any]
-
-_doors = Pool("socket-door", 4, most=20_000)
-_senders = Pool("socket-send", 2, most=5000)
 
 
 class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
@@ -48,16 +33,14 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
     exact = True
     caller: Caller
     out: Outgoing
+    incoming: Incoming
 
-    def __init__(self, *, send: Sender) -> None:
-        self._enqueue = send
+    def __init__(self, *, way: Way) -> None:
+        """Hand messages on by `way`."""
+        self._way = way
         self._let_in = False
         self._closing = False
         self._dropped = False
-        self._heard_at = 0.0
-        self._allowance = _BURST
-        self._bad_since = 0.0
-        self._bad = 0
 
     async def __call__(
         self,
@@ -88,7 +71,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
         """Let the device in, or refuse before the handshake."""
         try:
             shown = credentials.read(self.scope)
-            self.caller = await _doors.ask(credentials.admit, shown)
+            self.caller = await doors.ask(credentials.admit, shown)
         except Exception as error:
             # There is one answer for all of them: 403.
             as_app_error(error)
@@ -98,9 +81,9 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
             {"type": "websocket.accept", "subprotocol": credentials.protocol(self.scope)}
         )
         self._hub = the_hub()
-        self._heard_at = self._hub.loop.time()
-        self.out = Outgoing(self.base_send, textframe.writing(self.scope), self._hub.pacer)
-        self._mail = Mailbox.here()
+        link = textframe.link(self.scope)
+        self.out = Outgoing(self.base_send, link.write, self._hub.pacer)
+        self.incoming = Incoming(self.caller, self.out, self._way, self.close)
         self._let_in = True
         presence.opened(self.caller.device_id)
         metrics.sockets.inc()
@@ -111,6 +94,8 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
             self.close(1013)
             return
         self.out.begin(frames.hello(self.caller.device_id))
+        if self._way.at_once:
+            link.listen(self.incoming.take)
 
     async def websocket_disconnect(self, message: Message) -> None:
         """The client is gone, or the server leaves."""
@@ -125,77 +110,8 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
 
     async def websocket_receive(self, message: Message) -> None:
         """Take a frame; the next is not read before this one is dealt with."""
-        if self._closing:
-            return
         text = message.get("text")
-        if frames.is_too_long(text if text is not None else message.get("bytes") or b""):
-            self.close(4400)
-            return
-        now = self._hub.loop.time()
-        self._allowance = min(_BURST, self._allowance + (now - self._heard_at) * _RATE)
-        self._heard_at = now
-        try:
-            frame = frames.parse(text)
-        except frames.BadFrame:
-            self._count_bad(now)
-            return
-        if isinstance(frame, frames.Send):
-            await self._send(frame)
-        elif self._allowance < 1:
-            self.close(4429)
-        else:
-            self._allowance -= 1
-            await self._do(frame)
-
-    def _count_bad(self, now: float) -> None:
-        if now - self._bad_since > _BAD_SPAN:
-            self._bad_since, self._bad = now, 0
-        self._bad += 1
-        if self._bad > _MAX_BAD:
-            self.close(4400)
-
-    async def _do(self, frame: frames.Ping | frames.Typing) -> None:
-        if isinstance(frame, frames.Ping):
-            await self.out.room()
-            self.out.owe()
-            self.out.answer(frames.PONG)
-        elif not pings.typed_lately(frame.conversation_id, self.caller.user_id):
-            await self._type(frame.conversation_id)
-
-    async def _type(self, conversation_id: int) -> None:
-        if not 1 <= conversation_id <= MAX_ID:
-            return
-        try:
-            await _doors.ask(markers.typing, self.caller.user_id, conversation_id)
-        except (AppError, DatabaseProblem):
-            # Nobody waits for an answer, and who may not type here learns nothing.
-            return
-
-    async def _send(self, frame: frames.Send) -> None:
-        """Queue a message; its answer comes when its commit is durable."""
-        await self.out.room()
-        self.out.owe()
-        try:
-            await _senders.ask(self._submit, frame)
-        except (tokens.TokenInvalid, tokens.Banned):
-            self.close(4401)
-        except Exception as error:
-            # Like a view: the client hears of any failure, in the terms of the contract.
-            self.out.answer(frames.err(frame.n, as_app_error(error)))
-
-    def _submit(self, frame: frames.Send) -> None:
-        if not 1 <= frame.conversation_id <= MAX_ID:
-            raise NotFound
-        strict.check_value(frame.message)
-        callers.admit(self.caller, now=clock.now())
-        answer = partial(self._mail.post, self._sent, frame.n)
-        self._enqueue(self.caller, frame.conversation_id, frame.message, answer)
-
-    def _sent(self, n: int, result: Any) -> None:
-        if isinstance(result, AppError):
-            self.out.answer(frames.err(n, result))
-        else:
-            self.out.answer(frames.ack(n, result.shape()))
+        await self.incoming.wait(text if text is not None else message.get("bytes") or b"")
 
     def moved(self, conversation_id: int, seq: int) -> None:
         """The head of a conversation moved."""
@@ -221,7 +137,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
         """Close a socket whose client is silent, and drop one whose client does not read."""
         if self.out.stuck_since and now - self.out.stuck_since > _STUCK:
             self._drop()
-        elif now - self._heard_at > SILENCE:
+        elif now - self.incoming.heard_at > SILENCE:
             self.close(4408)
 
     def close(self, code: int) -> None:

@@ -1,9 +1,8 @@
 """Frames of a socket as JSON: what a client may say, and what it is told (API §6)."""
 
 import json
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -23,25 +22,25 @@ class BadFrame(Exception):
     """This is none of the frames that a client may send."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(NamedTuple):
     """The client is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Typing:
+class Typing(NamedTuple):
     """The client's user is typing."""
 
     conversation_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """A message, not looked into, and the number under which the client wants its answer."""
 
     n: int
     conversation_id: int
     message: dict[str, Any]
+
+
+Said = Ping | Typing | Send
 
 
 def is_too_long(frame: str | bytes) -> bool:
@@ -51,24 +50,26 @@ def is_too_long(frame: str | bytes) -> bool:
     return isinstance(frame, str) and not frame.isascii() and len(frame.encode()) > MAX_FRAME
 
 
-def parse(text: str | None) -> Ping | Typing | Send:
-    """Return what a text frame says; None stands for a binary one."""
-    frame = _loads(text or "")
-    size = len(frame) if isinstance(frame, dict) else 0
-    match frame:
-        case {"t": "ping"} if size == 1:
-            return Ping()
-        case {"t": "typing", "c": int(c)} if size == 2 and _is_number(c):
-            return Typing(c)
-        case {"t": "send", "n": int(n), "c": int(c), "m": dict(m)} if (
-            size == 4 and _is_number(n) and _is_number(c)
-        ):
-            return Send(n, c, m)
+def parse(said: str | bytes) -> Said:
+    """Return what a text frame says; bytes are those of a binary one, which says nothing."""
+    frame = _loads(said) if isinstance(said, str) else None
+    if not isinstance(frame, dict):
+        raise BadFrame
+    kind, size, get = frame.get("t"), len(frame), frame.get
+    if kind == "send" and size == 4 and isinstance(message := get("m"), dict):
+        return Send(_number(get("n")), _number(get("c")), message)
+    if kind == "typing" and size == 2:
+        return Typing(_number(get("c")))
+    if kind == "ping" and size == 1:
+        return Ping()
     raise BadFrame
 
 
-def _is_number(value: int) -> bool:
-    return not isinstance(value, bool) and -_MAX_NUMBER <= value <= _MAX_NUMBER
+def _number(value: Any) -> int:
+    # No bool, which is an int.
+    if type(value) is not int or not -_MAX_NUMBER <= value <= _MAX_NUMBER:
+        raise BadFrame
+    return value
 
 
 def _loads(text: str) -> Any:

@@ -54,6 +54,16 @@ class Outgoing:
         # Loop time since which a frame waits for the client to read; 0 for none.
         self.stuck_since = 0.0
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is said."""
+        return self._state == _OVER
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the client has to read answers before more of its frames are taken."""
+        return self._owed >= _MAX_OWED
+
     def begin(self, hello: TextFrame) -> None:
         """Say hello, and from now on whatever comes."""
         if self._state == _NEW:
@@ -130,7 +140,7 @@ class Outgoing:
 
     async def room(self) -> None:
         """Wait until the client has read enough of its answers."""
-        while self._owed >= _MAX_OWED and self._state != _OVER:
+        while self.is_full and not self.is_over:
             self._room = asyncio.get_running_loop().create_future()
             await self._room
 

@@ -11,6 +11,7 @@ django.setup()
 # Models can be imported only after setup.
 from conversations import hub, longpoll  # noqa: E402
 from conversations.consumers import Socket  # noqa: E402
+from conversations.incoming import Way  # noqa: E402
 from imsite.core import leaving  # noqa: E402
 from imsite.core.bridge import Bridge, Receive, Send  # noqa: E402
 from imsite.core.environ import Scope  # noqa: E402
@@ -20,7 +21,7 @@ from messages import frames  # noqa: E402
 SOCKETS = "/ws"
 bridge = Bridge(wsgi)
 sync = longpoll.LongPoll(bridge)
-socket = Socket.as_asgi(send=frames.send)
+socket = Socket.as_asgi(way=Way(frames.send, bridge.fibers))
 leaving.register(hub.dismiss)
 
 

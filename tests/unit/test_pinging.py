@@ -1,6 +1,7 @@
 """How pings merge, how a socket's frames are paced, and what a client may say."""
 
 import asyncio
+import json
 import random
 
 import pytest
@@ -14,6 +15,7 @@ from conversations.pacing import Pacer
 from imsite.core.textframe import TextFrame
 
 small = st.integers(1, 5)
+ids = st.integers(-(2**54), 2**54)
 talk_pings = st.builds(
     TalkPing,
     seq=small,
@@ -181,7 +183,36 @@ async def test_many_conversations_fit_into_frames():
     assert len(client.told) == 4
 
 
-@given(st.text(max_size=50) | st.none())
+values = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just({}), ids
+)
+shapes = st.dictionaries(st.sampled_from(["t", "n", "c", "m", "x"]), values, max_size=5)
+kinds = st.sampled_from(["send", "typing", "ping", "seq", 1])
+
+
+@given(shapes, kinds)
+def test_a_frame_is_taken_if_and_only_if_it_has_just_its_fields(frame, kind):
+    frame["t"] = kind
+    number = {key: type(frame.get(key)) is int and abs(frame[key]) <= 2**53 for key in "nc"}
+    fields = set(frame)
+    good = (
+        (kind == "ping" and fields == {"t"})
+        or (kind == "typing" and fields == {"t", "c"} and number["c"])
+        or (
+            (kind == "send" and fields == {"t", "n", "c", "m"} and all(number.values()))
+            and isinstance(frame["m"], dict)
+        )
+    )
+    try:
+        said = frames.parse(json.dumps(frame))
+    except frames.BadFrame:
+        assert not good
+    else:
+        assert good
+        assert list(said) == [frame[key] for key in "ncm" if key in frame]
+
+
+@given(st.text(max_size=50) | st.binary(max_size=50))
 def test_any_text_is_a_frame_or_a_bad_one(text):
     try:
         frames.parse(text)

@@ -1,14 +1,12 @@
-"""Frames reach a client the same whichever way they go: written whole, or said and waited for."""
+"""Frames reach a client the same whichever way they go, in turns and paced: all laws by a leaping clock."""
 
 import asyncio
 import selectors
-import socket
 from collections.abc import Callable, Coroutine
 from itertools import pairwise
 from typing import Any
 
 import pytest
-import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
@@ -18,8 +16,6 @@ from conversations.bus import TalkPing
 from conversations.crowd import Person, Talk
 from conversations.outgoing import Outgoing
 from conversations.pacing import Pacer
-from imsite import serve
-from imsite.core import textframe
 from imsite.core.textframe import TextFrame
 
 LONG = 60.0
@@ -263,92 +259,3 @@ async def test_a_large_group_is_told_in_turns_but_nobody_who_left_meanwhile():
     talk.tell(7, TalkPing(seq=4))
     await asyncio.sleep(0.05)
     assert ears[300].heard == heard[300]
-
-
-class Site:
-    """An application whose sockets say what the test has them say, on uvicorn as we run it."""
-
-    def __init__(self) -> None:
-        self.outs: list[Outgoing] = []
-        self.writes: list[bool] = []
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
-        write = textframe.writing(scope)
-
-        def noted(frame: bytes) -> bool:
-            self.writes.append(write(frame))
-            return self.writes[-1]
-
-        out = Outgoing(send, noted, Pacer())
-        self.outs.append(out)
-        out.begin(TextFrame(b"hello"))
-        while (await receive())["type"] != "websocket.disconnect":
-            pass
-        self.writes.append(write(b"\x81\0"))
-        out.stop()
-
-
-@pytest.fixture
-async def site():
-    return Site()
-
-
-@pytest.fixture
-async def port(site):
-    config = serve.config(port=0)
-    config.app, config.lifespan = site, "off"
-    config.configure_logging = lambda: None
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.force_exit = True
-    await server.shutdown()
-
-
-HANDSHAKE = (
-    b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
-
-
-async def test_a_real_client_that_does_not_read_stops_us_and_then_gets_all(site, port):
-    link = socket.socket()
-    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    link.connect(("127.0.0.1", port))
-    reader, writer = await asyncio.open_connection(sock=link, limit=2**10)
-    writer.write(HANDSHAKE)
-    await reader.readuntil(b"\r\n\r\n")
-    assert await reader.readexactly(7) == TextFrame(b"hello").wire
-    [out] = site.outs
-    text, count = b"x" * 60_000, 0
-    while not out.stuck_since:
-        out.owe()
-        out.answer(TextFrame(b"%04d" % count + text))
-        count += 1
-        await asyncio.sleep(0)
-    assert count < 1000, "somebody buffers without bound"
-    assert site.writes.count(False) == 1
-    for n in range(count):
-        frame = TextFrame(b"%04d" % n + text).wire
-        assert await asyncio.wait_for(reader.readexactly(len(frame)), 5) == frame
-    out.owe()
-    out.answer(TextFrame(b"once more"))
-    assert await reader.readexactly(11) == TextFrame(b"once more").wire
-    writer.close()
-
-
-async def test_nothing_is_written_to_a_socket_that_is_gone(site, port):
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(HANDSHAKE)
-    await reader.readuntil(b"\r\n\r\n")
-    await reader.readexactly(7)
-    writer.transport.abort()
-    for _ in range(200):
-        if len(site.writes) == 2:
-            break
-        await asyncio.sleep(0.01)
-    assert site.writes == [True, False]

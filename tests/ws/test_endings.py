@@ -3,17 +3,21 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import orjson
 import pytest
 from django.db import OperationalError
 
+from accounts import callers
 from conversations import consumers, hub, members, outgoing, sweep
-from imsite.asgi import application
+from conversations.consumers import Socket
+from conversations.incoming import Way
+from imsite import asgi
+from imsite.asgi import application, bridge
 from imsite.core.textframe import EXTENSION
-from messages import writer
+from messages import frames, writer
 from tests.cast import Person
 
 
@@ -23,10 +27,11 @@ class Link:
     def __init__(self, person: Person, *, takes_frames: bool = False) -> None:
         self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.outbox: list[dict[str, Any]] = []
+        self.hand_over: Callable[[str], bool] = lambda text: False
         self.open = asyncio.Event()
         self.open.set()
         headers = [(b"authorization", f"Bearer {person.access}".encode())]
-        offered = {EXTENSION: {"write": self.write}} if takes_frames else {}
+        offered = {EXTENSION: {"link": self}} if takes_frames else {}
         scope = {
             "type": "websocket",
             "path": "/ws",
@@ -51,9 +56,15 @@ class Link:
             self.outbox.append({"type": "websocket.send", "text": text})
         return self.open.is_set()
 
+    def listen(self, take: Any) -> None:
+        """Play a server that hands texts over."""
+        self.hand_over = take
+
     def say(self, frame: Any) -> None:
-        """Send a frame."""
-        self.inbox.put_nowait({"type": "websocket.receive", "text": orjson.dumps(frame).decode()})
+        """Send a frame: handed over if nothing is queued and it is taken, else queued."""
+        text = orjson.dumps(frame).decode()
+        if not (self.inbox.empty() and self.hand_over(text)):
+            self.inbox.put_nowait({"type": "websocket.receive", "text": text})
 
     @property
     def errors(self) -> list[dict[str, Any]]:
@@ -120,6 +131,40 @@ async def test_a_send_waits_for_room_and_loses_nothing(opened, alice, talk, monk
     await opened.until(lambda: sum(each["t"] == "ack" for each in opened.frames) == 20)
     acks = {each["n"]: each["seq"] for each in opened.frames if each["t"] == "ack"}
     assert [acks[n] for n in range(20)] == sorted(acks.values())
+
+
+async def test_a_send_waits_for_a_question_to_the_database_only(valkey, alice, talk, monkeypatch):
+    way = Way(frames.send, bridge.fibers)
+    way.at_once, asked, run = True, [], way.run
+
+    async def counted(*args: Any) -> None:
+        asked.append(args)
+        await run(*args)
+
+    way.run = counted
+    monkeypatch.setattr(asgi, "socket", Socket.as_asgi(way=way))
+    link = Link(alice, takes_frames=True)
+    await link.until(lambda: link.frames)
+
+    async def send(n: int) -> None:
+        link.say({"t": "send", "n": n, "c": talk.id, "m": _text()})
+        await link.until(lambda: any(each.get("n") == n for each in link.frames))
+
+    monkeypatch.setattr(callers, "_FRESH", 60.0)
+    await send(1)
+    assert asked == []
+    monkeypatch.setattr(callers, "_FRESH", 0.0)
+    for n in range(2, 5):
+        link.say({"t": "send", "n": n, "c": talk.id, "m": _text()})
+    await send(5)
+    assert len(asked) == 4
+    acks = {each["n"]: each["seq"] for each in link.frames if each["t"] == "ack"}
+    assert [acks[n] for n in range(1, 6)] == sorted(acks.values())
+    alice.post("accounts/logout")
+    monkeypatch.setattr(callers, "_FRESH", 60.0)
+    link.say({"t": "send", "n": 6, "c": talk.id, "m": _text()})
+    assert await link.ended(5) == 4401
+    await hub.stop()
 
 
 async def test_a_writer_that_is_behind_tells_when_to_come_back(opened, talk, settings):
