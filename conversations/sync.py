@@ -128,7 +128,9 @@ def _first(user_id: int, place: Position | None, limit: int, *, reset: bool) -> 
         then = Position(epoch, start)
         more = place is not None and _left_behind(user_id, then)
     heads, total = _look(user_id, page)
-    return _answer(user_id, heads, replace(then, total=total), more=more, reset=reset)
+    # One that ended since it was picked is told of by what follows.
+    active = [head for head in heads if head["membership"]]
+    return _answer(user_id, active, replace(then, total=total), more=more, reset=reset)
 
 
 def _since(user_id: int, place: Position, text: str, limit: int) -> Changes:
