@@ -1,9 +1,10 @@
-"""Group commit: senders hand over drafts and wait; one thread appends all that wait at once.
+"""Group commit: senders hand over drafts and wait; one writer appends all that wait at once.
 
 While one commit is in flight the next group gathers, without a timer: a lone sender waits for
 nobody, and under load the cost of a durable commit is shared (design §4: 3 to 30 times as many).
 """
 
+import asyncio
 import logging
 import os
 import threading
@@ -39,10 +40,10 @@ Answer = Callable[[Result], None]
 
 @dataclass(slots=True)
 class Waiting:
-    """A draft, and whom to tell what became of it, on the writer's thread, after the commit."""
+    """A draft, and whom to tell what became of it, on the writer's side, after the commit."""
 
     draft: Draft
-    # Made by the thread of the sender: the writer's time is everybody's.
+    # Made by the sender: the writer's time is everybody's.
     verdict: Verdict
     answer: Answer
     since: float
@@ -76,43 +77,32 @@ class Patient:
 
 
 class Writer:
-    """One process's way into the log: a queue and a thread."""
+    """A way into the log: a queue, and group after group out of it."""
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
         self.waiting: deque[Waiting] = deque()
-        self.ready = threading.Condition()
-        threading.Thread(target=self.run, name="writer", daemon=True).start()
 
     def submit(self, drafts: Sequence[tuple[Draft, Answer]]) -> None:
         """Queue drafts in this order; refuse all when too many wait already."""
         now = time.monotonic()
-        items = [Waiting(draft, judge(draft), answer, now) for draft, answer in drafts]
-        with self.ready:
-            if len(self.waiting) + len(drafts) > settings.IM_WRITER_QUEUE:
-                metrics.writer_refusals.inc(len(drafts))
-                raise Behind(retry_after=1.0)
-            self.waiting.extend(items)
-            self.ready.notify()
+        self.queue([Waiting(draft, judge(draft), answer, now) for draft, answer in drafts])
 
-    def run(self) -> None:
-        """Append group after group for as long as the process lives."""
-        while True:
-            group = self.take()
-            # No request begins or ends here: a connection that died meanwhile is dropped by hand.
-            close_old_connections()
-            self.append(group)
+    def queue(self, items: list[Waiting]) -> None:
+        """Take them in, unless too many wait."""
+        if len(self.waiting) + len(items) > settings.IM_WRITER_QUEUE:
+            metrics.writer_refusals.inc(len(items))
+            raise Behind(retry_after=1.0)
+        self.waiting.extend(items)
 
     def take(self) -> list[Waiting]:
-        """Wait for drafts and return those that stand in the queue, up to a group."""
-        with self.ready:
-            while not self.waiting:
-                self.ready.wait()
-            count = min(len(self.waiting), settings.IM_WRITER_GROUP)
-            return [self.waiting.popleft() for _ in range(count)]
+        """Return those that stand in the queue, up to a group."""
+        count = min(len(self.waiting), settings.IM_WRITER_GROUP)
+        return [self.waiting.popleft() for _ in range(count)]
 
     def append(self, group: list[Waiting]) -> None:
         """Append a group; if it fails as a whole, try its drafts one by one."""
+        # No request begins or ends here: a connection that died meanwhile is dropped by hand.
+        close_old_connections()
         began = time.monotonic()
         metrics.group_wait.observe(began - group[0].since)
         try:
@@ -144,21 +134,88 @@ class Writer:
             self.append([each])
 
 
+class ThreadWriter(Writer):
+    """The writer of senders who wait in threads of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pid = os.getpid()
+        self.ready = threading.Condition()
+        threading.Thread(target=self.run, name="writer", daemon=True).start()
+
+    def queue(self, items: list[Waiting]) -> None:
+        """Take them in, and wake the thread."""
+        with self.ready:
+            super().queue(items)
+            self.ready.notify()
+
+    def take(self) -> list[Waiting]:
+        """Wait until there is somebody to return."""
+        with self.ready:
+            while not self.waiting:
+                self.ready.wait()
+            return super().take()
+
+    def run(self) -> None:
+        """Append group after group for as long as the process lives."""
+        while True:
+            group = self.take()
+            self.append(group)
+
+
+class FiberWriter(Writer):
+    """The writer of senders in fibers: one itself, so that no thread of theirs waits for another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.get_running_loop()
+        # While it waits for its commit the next group gathers, so the loop never stands for it.
+        self._fibers = fibers.Fibers("writer", 1, stand=0)
+        self._runs = False
+
+    def queue(self, items: list[Waiting]) -> None:
+        """Take them in; they go with all that the loop has ready now."""
+        super().queue(items)
+        self._ring()
+
+    def _ring(self) -> None:
+        if not self._runs:
+            self._runs = True
+            self.loop.call_soon(self._fibers.start, self._stopped, self._run)
+
+    def _run(self) -> None:
+        while self.waiting:
+            self.append(self.take())
+
+    def _stopped(self, result: None, error: Exception | None) -> None:
+        self._runs = False
+        if error:
+            logger.error("the writer broke", exc_info=error)
+        if self.waiting:
+            self._ring()
+
+
 _lock = threading.Lock()
-_writer: Writer | None = None
+_in_thread: ThreadWriter | None = None
+_in_fiber: FiberWriter | None = None
 
 
 def the_writer() -> Writer:
-    """Return this process's writer; a forked child starts its own."""
-    global _writer
+    """Return the writer of this process's threads, or of the fibers of this loop."""
+    global _in_thread, _in_fiber
+    if fibers.current():
+        if _in_fiber is None or _in_fiber.loop is not asyncio.get_running_loop():
+            _in_fiber = FiberWriter()
+        return _in_fiber
     with _lock:
-        if _writer is None or _writer.pid != os.getpid():
-            _writer = Writer()
-        return _writer
+        # A forked child starts its own.
+        if _in_thread is None or _in_thread.pid != os.getpid():
+            _in_thread = ThreadWriter()
+        return _in_thread
 
 
 def submit(draft: Draft, answer: Answer) -> None:
-    """Queue a draft; `answer` gets the receipt, or an AppError, after the commit, in another thread."""
+    """Queue a draft; `answer` gets the receipt, or an AppError, after the commit, from the writer."""
     the_writer().submit([(draft, answer)])
 
 

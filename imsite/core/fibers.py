@@ -26,7 +26,7 @@ from imsite.core.pools import Overloaded
 T = TypeVar("T")
 # Milliseconds for which the loop stands and waits for an answer: most come sooner, and to step aside
 # costs more than they do.
-_STAND = 2
+STAND = 2
 
 
 # Gets what a call returned, and what it raised; one of them is None.
@@ -137,7 +137,7 @@ def poll(poller: select.poll, socket: int, seconds: float, *, writing: bool = Fa
     fiber = current()
     if fiber is None:
         return bool(poller.poll(seconds * 1000))
-    if poller.poll(_STAND):
+    if poller.poll(fiber.fibers.stand):
         return True
     loop, turn = asyncio.get_running_loop(), Turn(fiber)
     loop.add_reader(socket, turn.end)
@@ -170,8 +170,9 @@ def aside(call: Callable[..., T], *args: Any) -> T:
 class Fibers:
     """The fibers of an event loop, and the connections at which they take turns."""
 
-    def __init__(self, name: str, seats: int, *, most: int = 1000) -> None:
+    def __init__(self, name: str, seats: int, *, most: int = 1000, stand: int = STAND) -> None:
         """Let `seats` calls have the database at once, and `most` more wait or be parked."""
+        self.stand = stand
         # Django keeps its database from a thread with a running loop; here that is what is meant.
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
         self._seats = seats

@@ -1,4 +1,4 @@
-"""The api role: processes that share one listening socket, each answering on its event loop.
+"""The api role: processes that share one port, each answering on its event loop.
 
 `IM_API_SERVER=granian` serves the same application with threads instead (roles/threaded.py).
 """
@@ -25,14 +25,13 @@ PATIENCE = 12.0
 class Crew:
     """The processes of the role."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listeners: list[socket.socket]) -> None:
         self._leaving = False
-        number = listener.fileno()
-        command = [sys.executable, "-m", "imsite.roles.api", str(number)]
-        self._workers = [
-            Child(f"api-{n}", command, pass_fds=[number])
-            for n in range(1, settings.IM_API_WORKERS + 1)
-        ]
+        self._workers = []
+        for n, listener in enumerate(listeners, 1):
+            number = listener.fileno()
+            command = [sys.executable, "-m", "imsite.roles.api", str(number)]
+            self._workers.append(Child(f"api-{n}", command, pass_fds=[number]))
 
     def run(self) -> None:
         """Keep all running until SIGTERM; then let them end what they do, and return."""
@@ -54,6 +53,24 @@ class Crew:
         self._leaving = True
 
 
+def listen(count: int) -> list[socket.socket]:
+    """Return a socket for each process; the kernel deals connections out to them evenly.
+
+    From a single one whoever wakes first takes most: of 64 connections 16 and 48. They are ours, not the
+    processes': while one is started again who connected to it waits.
+    """
+    first = supervise.listen(settings.IM_HOST, settings.PORT)
+    if sys.platform != "linux":
+        return [first] * count
+    # It said that nobody else is there; shared ports would not.
+    first.close()
+    address = (settings.IM_HOST, settings.PORT)
+    return [
+        socket.create_server(address, family=first.family, backlog=2048, reuse_port=True)
+        for _ in range(count)
+    ]
+
+
 def main() -> int:
     """Serve on IM_HOST and PORT until SIGTERM; then answer what is in flight and return."""
     if settings.IM_API_SERVER == "granian":
@@ -61,12 +78,11 @@ def main() -> int:
         return code
     logging.config.dictConfig(settings.LOGGING)
     try:
-        listener = supervise.listen(settings.IM_HOST, settings.PORT)
+        listeners = listen(settings.IM_API_WORKERS)
     except supervise.CannotStart as error:
         print(f"imsite: {error}", file=sys.stderr)
         return 1
-    with listener:
-        Crew(listener).run()
+    Crew(listeners).run()
     return 0
 
 
