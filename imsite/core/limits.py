@@ -7,6 +7,8 @@ cannot both take the last place.
 
 import hashlib
 import logging
+import os
+import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -18,7 +20,8 @@ from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
 from imsite.core import metrics, valkey
@@ -93,9 +96,66 @@ def _ask(
     return max(0.0, reset - time.time()) + 0.001
 
 
+class _Straight(MovingWindowRateLimiter):
+    """Asks the library's script over a connection that each thread keeps to itself.
+
+    It is asked before every send and sync. The client that redis-py puts around a connection (pool, events,
+    retries, packing of whatever one passes) takes two thirds of what a question costs us.
+    """
+
+    def __init__(self, storage: RedisStorage) -> None:
+        super().__init__(storage)
+        self._redis = storage
+        self._mine = threading.local()
+
+    def hit(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+        """Say whether a hit of this cost was let through, and count it if so."""
+        key = self._redis.prefixed_key(item.key_for(*identifiers))
+        told = (time.time(), item.amount, item.get_expiry(), cost)
+        sha = self._redis.lua_acquire_moving_window.sha
+        try:
+            return bool(self._ask("EVALSHA", sha, 1, key, *told))
+        except NoScriptError:
+            # New to this valkey, or forgotten by it: the library hands it over.
+            return super().hit(item, *identifiers, cost=cost)
+
+    def _ask(self, *parts: str | int | float) -> Any:
+        command = _packed(*parts)
+        connection = self._connection()
+        was_open = connection.is_connected
+        try:
+            return _answer(connection, command)
+        except RedisConnectionError:
+            # Valkey closed it since the last question.
+            if not was_open:
+                raise
+            return _answer(connection, command)
+
+    def _connection(self) -> Any:
+        # The child of a fork must not talk over its parent's.
+        if getattr(self._mine, "pid", None) != os.getpid():
+            client: Any = self._redis.get_connection()
+            self._mine.connection = client.connection_pool.make_connection()
+            self._mine.pid = os.getpid()
+        return self._mine.connection
+
+
+def _answer(connection: Any, command: bytes) -> Any:
+    """Return the answer to a command; after a failure in the middle the connection begins anew."""
+    connection.send_packed_command([command])
+    return connection.read_response()
+
+
+def _packed(*parts: str | int | float) -> bytes:
+    """Return a command as valkey reads it."""
+    raw = [str(part).encode() for part in parts]
+    told = [b"$%d\r\n%s\r\n" % (len(part), part) for part in raw]
+    return b"*%d\r\n%s" % (len(raw), b"".join(told))
+
+
 @lru_cache(maxsize=4)
 def _limiter(url: str) -> MovingWindowRateLimiter:
-    return MovingWindowRateLimiter(_storage(url))
+    return _Straight(_storage(url))
 
 
 def _storage(url: str) -> RedisStorage:
