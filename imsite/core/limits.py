@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -24,13 +24,16 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
-from imsite.core import metrics, valkey
+from imsite.core import fibers, metrics, valkey
 from imsite.core.errors import AppError, Code
 
 log = logging.getLogger("imsite.limits")
 
 # Seconds a request may wait for valkey, for each step; there are at most two on the way to a fall back.
 _PATIENCE = 0.08
+# Seconds from which on its answers are waited for in a thread, where others share ours: on a machine far
+# away, or slow.
+_NEAR = 0.002
 # Seconds for which valkey is left alone after it failed.
 _PAUSE = 2.0
 _MAX_KEY = 80
@@ -76,7 +79,8 @@ def _wait(item: RateLimitItem, ids: tuple[str, str], cost: int) -> float | None:
     """Return None if the hit was let through, else the seconds until one may be."""
     if _shared.open():
         try:
-            wait = _ask(_limiter(settings.IM_REDIS_URL), item, ids, cost)
+            ask = partial(_timed, _limiter(settings.IM_REDIS_URL), item, ids, cost)
+            wait = fibers.aside(ask) if _is_far else ask()
         except (RedisError, OSError) as error:
             _shared.failed(error)
         else:
@@ -84,6 +88,19 @@ def _wait(item: RateLimitItem, ids: tuple[str, str], cost: int) -> float | None:
             return wait
     metrics.limit_fallbacks.inc()
     return _ask(_local.limiter(), item, ids, cost)
+
+
+_is_far = False
+
+
+def _timed(*question: Any) -> float | None:
+    """Ask, and note whether the next answer is worth waiting for on the loop's thread."""
+    global _is_far
+    began = time.monotonic()
+    try:
+        return _ask(*question)
+    finally:
+        _is_far = time.monotonic() - began > _NEAR
 
 
 def _ask(

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.utils import DataError
 
-from imsite.core import fibers, rows
+from imsite.core import fibers, limits, rows
 from imsite.core.fibers import Fibers, Latch
 from imsite.core.pools import Overloaded
 from tests.environment import ENGINE
@@ -195,3 +195,22 @@ async def test_what_cannot_step_aside_is_done_in_a_thread(four):
     with pytest.raises(ZeroDivisionError):
         await four.run(lambda: fibers.aside(lambda: 1 / 0))
     assert fibers.aside(lambda: 7) == 7
+
+
+async def test_a_slow_valkey_is_waited_for_aside(four, monkeypatch, settings):
+    asked: list[threading.Thread] = []
+
+    def slow(*question: object) -> None:
+        asked.append(threading.current_thread())
+        time.sleep(pauses.pop(0))
+
+    settings.IM_LIMITS = True
+    monkeypatch.setattr(limits, "_ask", slow)
+    monkeypatch.setattr(limits, "_is_far", False)
+    # Far more than a busy machine adds to no time at all.
+    monkeypatch.setattr(limits, "_NEAR", 0.2)
+    pauses = [0.0, 0.3, 0.3, 0.0, 0.0]
+    for _ in range(5):
+        await four.run(limits.hit, "send", "someone")
+    main = threading.main_thread()
+    assert [each is main for each in asked] == [True, True, False, False, True]
