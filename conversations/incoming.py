@@ -12,7 +12,7 @@ from accounts import callers, tokens
 from accounts.tokens import Caller
 from conversations import frames, markers, pings
 from conversations.outgoing import Outgoing
-from imsite.core import clock, strict
+from imsite.core import clock, limits, strict
 from imsite.core.envelope import as_app_error
 from imsite.core.errors import AppError, NotFound
 from imsite.core.fibers import Fibers
@@ -40,8 +40,12 @@ class Way:
     def __init__(self, send: Sender, fibers: Fibers | None) -> None:
         self.send = send
         self.run: Run = fibers.run if fibers else _senders.ask
-        # Limits ask valkey: on the loop's thread only where fibers do so anyway.
+        # Limits ask valkey: on the loop's thread only where fibers do so anyway, and while it is near.
         self.at_once = fibers is not None or not settings.IM_LIMITS
+
+    def is_free(self) -> bool:
+        """Say whether a message may be queued now, on the loop's thread."""
+        return self.at_once and limits.are_quick()
 
 
 class Incoming:
@@ -118,7 +122,7 @@ class Incoming:
 
     def _do(self, frame: frames.Said) -> bool:
         if isinstance(frame, frames.Send):
-            return self._way.at_once and not self._out.is_full and self._send(frame)
+            return self._way.is_free() and not self._out.is_full and self._send(frame)
         if self._allowance < 1:
             self._close(4429)
             return True

@@ -1,6 +1,7 @@
 """The web role on one port: sockets and long-polls here, every other path on the synchronous application."""
 
 import os
+from functools import partial
 from typing import Any
 
 import django
@@ -21,7 +22,9 @@ from messages import frames  # noqa: E402
 SOCKETS = "/ws"
 bridge = Bridge(wsgi)
 sync = longpoll.LongPoll(bridge)
-socket = Socket.as_asgi(way=Way(frames.send, bridge.fibers))
+socket = Socket.as_asgi(
+    way=Way(partial(frames.send, on_loop=bridge.fibers is not None), bridge.fibers)
+)
 leaving.register(hub.dismiss)
 
 

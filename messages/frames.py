@@ -14,7 +14,13 @@ def send(
     conversation_id: int,
     message: dict[str, Any],
     answer: Callable[[Result], None],
+    *,
+    on_loop: bool = False,
 ) -> None:
-    """Queue a message; raise AppError at once, or give the receipt to `answer` after the commit."""
+    """Queue a message; raise AppError at once, or give the receipt to `answer` after the commit.
+
+    `on_loop`: this is the thread of a loop with fibers (messages.writer).
+    """
     limits.hit("send", f"u{caller.user_id}")
-    writer.submit(drafts.parse(conversation_id, caller.user_id, message), answer)
+    draft = drafts.parse(conversation_id, caller.user_id, message)
+    writer.submit(draft, answer, on_loop=on_loop)

@@ -202,11 +202,9 @@ _in_fiber: FiberWriter | None = None
 
 def the_writer() -> Writer:
     """Return the writer of this process's threads, or of the fibers of this loop."""
-    global _in_thread, _in_fiber
+    global _in_thread
     if fibers.current():
-        if _in_fiber is None or _in_fiber.loop is not asyncio.get_running_loop():
-            _in_fiber = FiberWriter()
-        return _in_fiber
+        return _loops_writer()
     with _lock:
         # A forked child starts its own.
         if _in_thread is None or _in_thread.pid != os.getpid():
@@ -214,9 +212,20 @@ def the_writer() -> Writer:
         return _in_thread
 
 
-def submit(draft: Draft, answer: Answer) -> None:
-    """Queue a draft; `answer` gets the receipt, or an AppError, after the commit, from the writer."""
-    the_writer().submit([(draft, answer)])
+def _loops_writer() -> Writer:
+    global _in_fiber
+    if _in_fiber is None or _in_fiber.loop is not asyncio.get_running_loop():
+        _in_fiber = FiberWriter()
+    return _in_fiber
+
+
+def submit(draft: Draft, answer: Answer, *, on_loop: bool = False) -> None:
+    """Queue a draft; `answer` gets the receipt, or an AppError, after the commit, from the writer.
+
+    Say `on_loop` on the thread of a loop with fibers, in a fiber or not: all of its drafts then go the
+    same way, and none overtakes another.
+    """
+    (_loops_writer() if on_loop else the_writer()).submit([(draft, answer)])
 
 
 def send(draft: Draft) -> Receipt:

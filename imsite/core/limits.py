@@ -93,6 +93,11 @@ def _wait(item: RateLimitItem, ids: tuple[str, str], cost: int) -> float | None:
 _is_far = False
 
 
+def are_quick() -> bool:
+    """Say whether a hit is counted so soon that a loop's thread may wait for it, in no fiber."""
+    return not (settings.IM_LIMITS and _is_far)
+
+
 def _timed(*question: Any) -> float | None:
     """Ask, and note whether the next answer is worth waiting for on the loop's thread."""
     global _is_far
