@@ -160,7 +160,11 @@ async def test_a_send_waits_for_a_question_to_the_database_only(valkey, alice, t
         link.say({"t": "send", "n": n, "c": talk.id, "m": _text()})
     await send(5)
     assert len(asked) == 4
-    # Whichever way each takes, none overtakes another.
+    # Whichever way each takes, none overtakes another: a second writer would be seen by being slow.
+    append = writer.ThreadWriter.append
+    monkeypatch.setattr(
+        writer.ThreadWriter, "append", lambda self, group: (time.sleep(0.05), append(self, group))
+    )
     known, ways = callers.admit_known, cycle([True, True, False, True, False])
     monkeypatch.setattr(callers, "_FRESH", 60.0)
     monkeypatch.setattr(callers, "admit_known", lambda *a, **kw: next(ways) and known(*a, **kw))
