@@ -129,8 +129,8 @@ def test_all_ways_tell_the_same_in_the_same_order(story):
             for text, at in zip(written.told, written.times, strict=True)
             if text not in "hello answer"
         ]
-        # However the acts fall, no second has more than ten.
-        assert all(pings[n + 10] - pings[n] >= 1 - 1e-6 for n in range(len(pings) - 10))
+        # However the acts fall, no second has more than ten, nor has one that comes a little late.
+        assert all(pings[n + 10] - pings[n] >= 1.09 for n in range(len(pings) - 10))
 
     leap(run)
 
