@@ -43,14 +43,14 @@ class StraightHttp(BoundedHttp):
             return
         app: Any = self.app
         scope: Any = cycle.scope
-        app.bridge.start(scope, cycle.body, partial(self._end, app.bridge, cycle))
+        app.bridge.start(scope, cycle.body, partial(self._end, cycle))
 
-    def _end(self, bridge: Bridge, cycle: RequestResponseCycle, answer: Answer) -> None:
-        if cycle.disconnected:
+    def _end(self, cycle: RequestResponseCycle, answer: Answer) -> None:
+        # The connection may have been closed for what came after this request.
+        if cycle.disconnected or self.transport.is_closing():
             return
-        if answer.rest is not None:
-            self._send_in_parts(bridge, cycle, answer)
-            return
+        # What is short comes whole.
+        assert answer.rest is None
         parts = [STATUS_LINE[answer.status]]
         for name, value in (*self.server_state.default_headers, *answer.headers):
             parts += (name, b": ", value, b"\r\n")
@@ -60,10 +60,3 @@ class StraightHttp(BoundedHttp):
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
-
-    def _send_in_parts(self, bridge: Bridge, cycle: RequestResponseCycle, answer: Answer) -> None:
-        scope: Any = cycle.scope
-        send: Any = cycle.send
-        sending = self.loop.create_task(bridge.deliver(scope, answer, send))
-        self.tasks.add(sending)
-        sending.add_done_callback(self.tasks.discard)

@@ -29,6 +29,9 @@ from messages.policy.gate import Verdict, judge
 logger = logging.getLogger("imsite.writer")
 # A sender who waited this long is told to retry: the same client_id makes that safe.
 _PATIENCE = 15.0
+# Characters of text after which a group is full: cutting words out of 4,000 takes milliseconds, in which
+# a loop whose writer this is answers nobody.
+_MOST_TEXT = 32_768
 
 
 class Behind(Unavailable):
@@ -96,8 +99,12 @@ class Writer:
 
     def take(self) -> list[Waiting]:
         """Return those that stand in the queue, up to a group."""
-        count = min(len(self.waiting), settings.IM_WRITER_GROUP)
-        return [self.waiting.popleft() for _ in range(count)]
+        group: list[Waiting] = []
+        size = 0
+        while self.waiting and len(group) < settings.IM_WRITER_GROUP and size < _MOST_TEXT:
+            group.append(self.waiting.popleft())
+            size += len(group[-1].draft.text or "")
+        return group
 
     def append(self, group: list[Waiting]) -> None:
         """Append a group; if it fails as a whole, try its drafts one by one."""

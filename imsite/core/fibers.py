@@ -42,10 +42,10 @@ class Fiber(greenlet):  # type: ignore[misc]  # greenlet has no types
         self.database: Any = None
         self._tell = tell
 
-    def park(self) -> None:
-        """Let the loop go on until somebody calls `go_on`."""
+    def park(self, first: Callable[[], None] | None = None) -> None:
+        """Let the loop do this first, and then go on, until somebody calls `go_on`."""
         assert self.parent is not None
-        self.parent.switch()
+        self.parent.switch(first)
 
     def go_on(self, *args: Any) -> None:
         """Take up the call where it parked; tell what came of it when it has come to its end."""
@@ -56,6 +56,8 @@ class Fiber(greenlet):  # type: ignore[misc]  # greenlet has no types
             return
         if self.dead:
             self._tell(result, None)
+        elif result is not None:
+            result()
 
 
 def current() -> Fiber | None:
@@ -73,11 +75,18 @@ class Turn:
         self._fiber = fiber
         self._over = self._parked = False
 
+    def begin(self) -> None:
+        """Do what belongs to the wait, before the loop goes on."""
+
+    def leave(self) -> None:
+        """Do what belongs to its end, before the fiber goes on."""
+
     def end(self) -> None:
         """End it; on the loop's thread."""
         if not self._over:
             self._over = True
             if self._parked:
+                self.leave()
                 self._fiber.go_on()
 
     def wait(self, seconds: float | None = None) -> None:
@@ -88,9 +97,38 @@ class Turn:
         if seconds is not None:
             timer = asyncio.get_running_loop().call_later(seconds, self.end)
         self._parked = True
-        self._fiber.park()
+        self._fiber.park(self.begin)
         if timer:
             timer.cancel()
+
+
+class Watch(Turn):
+    """A wait for a socket.
+
+    The loop is told of it outside of the fiber: libuv keeps pointers into its own stack while it calls
+    back, and what lies there is moved away while a fiber runs.
+    """
+
+    __slots__ = ("_socket", "_writing")
+
+    def __init__(self, fiber: Fiber, socket: int, *, writing: bool) -> None:
+        super().__init__(fiber)
+        self._socket = socket
+        self._writing = writing
+
+    def begin(self) -> None:
+        """Have the loop look at the socket."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._socket, self.end)
+        if self._writing:
+            loop.add_writer(self._socket, self.end)
+
+    def leave(self) -> None:
+        """Have it look no more."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._socket)
+        if self._writing:
+            loop.remove_writer(self._socket)
 
 
 class Latch:
@@ -122,6 +160,8 @@ class Latch:
             self._lock.acquire(timeout=seconds)
             return
         fibers = self._fiber.fibers
+        # Another call would be in this one's transaction.
+        assert not self._fiber.database.in_atomic_block
         fibers.stand_up(self._fiber)
         try:
             self._turn.wait(seconds)
@@ -139,20 +179,12 @@ def poll(poller: select.poll, socket: int, seconds: float, *, writing: bool = Fa
         return bool(poller.poll(seconds * 1000))
     if poller.poll(fiber.fibers.stand):
         return True
-    loop, turn = asyncio.get_running_loop(), Turn(fiber)
-    loop.add_reader(socket, turn.end)
-    if writing:
-        loop.add_writer(socket, turn.end)
-    try:
-        turn.wait(seconds)
-    finally:
-        loop.remove_reader(socket)
-        if writing:
-            loop.remove_writer(socket)
+    Watch(fiber, socket, writing=writing).wait(seconds)
     return bool(poller.poll(0))
 
 
-_aside = ThreadPoolExecutor(4, thread_name_prefix="aside")
+# Threads for what cannot step aside: connecting, and valkey where it is slow.
+_aside = ThreadPoolExecutor(16, thread_name_prefix="aside")
 
 
 def aside(call: Callable[..., T], *args: Any) -> T:
@@ -218,30 +250,33 @@ class Fibers:
             self._begin(tell, call, args)
 
     def _work(self, fiber: Fiber, call: Callable[..., T], args: tuple[Any, ...]) -> T:
-        self.sit_down(fiber)
         try:
-            return call(*args)
+            self.sit_down(fiber)
+            try:
+                return call(*args)
+            finally:
+                self.stand_up(fiber)
         finally:
-            self.stand_up(fiber)
             self.taken -= 1
 
     def sit_down(self, fiber: Fiber) -> None:
         """Give a fiber a connection; called in it, for Django keeps one for each context."""
-        self._seated += 1
         fiber.database = (
             self._spare.pop() if self._spare else connections.create_connection(DEFAULT_DB_ALIAS)
         )
         connections[DEFAULT_DB_ALIAS] = fiber.database
         fiber.database.close_if_unusable_or_obsolete()
+        self._seated += 1
 
     def stand_up(self, fiber: Fiber) -> None:
         """Take it back, for the next: the one used last is the warmest."""
         self._seated -= 1
         database, fiber.database = fiber.database, None
-        if len(self._spare) < self._seats and not database.in_atomic_block:
-            self._spare.append(database)
-        else:
+        if len(self._spare) >= self._seats or database.in_atomic_block:
             database.close()
+        elif database.connection is not None:
+            # One that never asked would only stand in the way of those that did.
+            self._spare.append(database)
         if self._queue:
             # Not at once: what is begun in a fiber would return to it.
             asyncio.get_running_loop().call_soon(self._next)

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+log = logging.getLogger("imsite.mailbox")
 
 
 class Mailbox:
@@ -37,7 +40,11 @@ class Mailbox:
         self._rung = False
         while self._calls:
             call, args = self._calls.popleft()
-            call(*args)
+            try:
+                call(*args)
+            except Exception:
+                # The others' results wait behind it.
+                log.exception("a result could not be delivered")
 
 
 _mailbox: Mailbox | None = None

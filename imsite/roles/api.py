@@ -27,6 +27,7 @@ class Crew:
 
     def __init__(self, listeners: list[socket.socket]) -> None:
         self._leaving = False
+        self._listeners = listeners
         self._workers = []
         for n, listener in enumerate(listeners, 1):
             number = listener.fileno()
@@ -41,6 +42,9 @@ class Crew:
             for worker in self._workers:
                 worker.tend(now=time.monotonic())
             time.sleep(supervise.TICK)
+        # Who connects from now on is refused, and goes elsewhere.
+        for listener in self._listeners:
+            listener.close()
         for worker in self._workers:
             worker.terminate()
         deadline = time.monotonic() + PATIENCE

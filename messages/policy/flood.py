@@ -13,7 +13,7 @@ from django.conf import settings
 from redis import Redis
 from redis.exceptions import RedisError
 
-from imsite.core import valkey
+from imsite.core import fibers, valkey
 
 log = logging.getLogger("messages.policy")
 
@@ -49,7 +49,7 @@ def count(sightings: Sequence[Sighting], *, now: float) -> list[bool]:
     """
     if _shared.open():
         try:
-            places = _ask(_client(settings.IM_REDIS_URL), sightings, now)
+            places = fibers.aside(_ask, _client(settings.IM_REDIS_URL), sightings, now)
         except (RedisError, OSError) as error:
             _shared.failed(error)
         else:

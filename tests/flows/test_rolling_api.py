@@ -101,6 +101,26 @@ def test_killing_it_leaves_no_workers(valkey, server):
         time.sleep(0.05)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="other systems share one socket")
+def test_who_comes_while_it_leaves_is_refused(valkey):
+    """A proxy then asks another copy; a connection that is taken and then cut would be lost."""
+    role = Role("api", IM_API_SERVER="uvicorn", IM_API_WORKERS="2")
+    try:
+        role.ready()
+        with socket.create_connection(("127.0.0.1", role.port), timeout=10) as busy:
+            # Half a request keeps its process until the end of its patience.
+            busy.sendall(
+                b"POST /api/v1/accounts/login HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+            )
+            role.process.terminate()
+            time.sleep(1)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", role.port), timeout=10)
+            assert role.process.poll() is None
+    finally:
+        role.kill()
+
+
 def running(pid: str) -> bool:
     """Say whether this process runs, and is not only waiting to be buried."""
     try:

@@ -1,13 +1,16 @@
 """Whichever way a request takes through the api role, straight or by ASGI, the client cannot tell."""
 
 import json
+import os
 import re
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 
+import psycopg
 import pytest
 
 from tests.environment import ENGINE
@@ -198,6 +201,29 @@ def test_a_client_that_leaves_disturbs_nobody(role, talk):
     assert sorted(each["client_id"] for each in items if each.get("client_id") in ids) == sorted(
         ids
     )
+
+
+def test_garbage_behind_a_send_delays_nobody(role, talk):
+    """A send waits for its commit when its connection is closed for what came after it."""
+    path = f"{talk.path}/messages"
+    with ExitStack() as stack:
+        lock = stack.enter_context(psycopg.connect(os.environ["DATABASE_URL"]))
+        bad, held, *good = (stack.enter_context(Line(role)) for _ in range(5))
+        bad.say(request(talk.owner, "GET", path)).hear()
+        lock.execute("SELECT 1 FROM conversations_conversation WHERE id = %s FOR UPDATE", [talk.id])
+        held.say(request(talk.owner, "POST", path, message("holds the writer")))
+        time.sleep(0.2)
+        bad.say(request(talk.owner, "POST", path, message("bad")))
+        time.sleep(0.2)
+        bad.say(request(talk.owner, "GET", path) + b"\x01garbage\r\n\r\n")
+        assert bad.hear()[0][9:10] == b"4"
+        for line in good:
+            line.say(request(talk.owner, "POST", path, message("good")))
+        time.sleep(0.2)
+        lock.rollback()
+        began = time.monotonic()
+        assert [line.hear()[0][9:12] for line in (held, *good)] == [b"201"] * 4
+        assert time.monotonic() - began < 5
 
 
 def test_many_at_once_share_two_connections(role, talk):
