@@ -62,7 +62,9 @@ def fetch_each(wrapper: BaseDatabaseWrapper, questions: Sequence[Question]) -> A
     with wrapper.wrap_database_errors:
         # Django opens a transaction with its first statement.
         if len(questions) > 1 or (status == _IDLE and not wrapper.autocommit):
-            return line.ask_each(questions, begins=status == _IDLE and not wrapper.autocommit)
+            return line.ask_each(
+                questions, starts=status == _IDLE, begins=status == _IDLE and not wrapper.autocommit
+            )
         return [line.ask(*questions[0])]
 
 
@@ -98,8 +100,12 @@ class Line:
             del self.names[sql]
             raise
 
-    def ask_each(self, questions: Sequence[Question], *, begins: bool) -> Any:
-        """Return the rows of each statement, asked in one round trip; a transaction may begin with it."""
+    def ask_each(self, questions: Sequence[Question], *, starts: bool, begins: bool) -> Any:
+        """Return the rows of each statement, asked in one round trip.
+
+        `starts`: there is no transaction yet. One may begin with it (`begins`); else what is set holds up
+        to the end of the round trip, which is a transaction by itself.
+        """
         keyed = self.names.get(_BY_KEY) or self.prepare(_BY_KEY)
         named = [
             (self.names.get(sql) or self.prepare(sql), _encoded(params))
@@ -108,6 +114,7 @@ class Line:
         self.pgconn.enter_pipeline_mode()
         if begins:
             self.pgconn.send_query_params(self.begin, None)
+        if starts:
             self.pgconn.send_query_prepared(keyed, None)
         for each in named:
             self.pgconn.send_query_prepared(*each)
@@ -121,7 +128,7 @@ class Line:
                     # Which of them it is, is not said.
                     self.names.clear()
                 raise error
-        return [self.rows(result) for result in results[2 * begins :]]
+        return [self.rows(result) for result in results[begins + starts :]]
 
     def rows(self, result: Any) -> Any:
         """Return what is in a result."""
