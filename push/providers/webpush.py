@@ -2,6 +2,7 @@
 
 import base64
 import re
+import threading
 import time
 from datetime import datetime
 from typing import Any
@@ -33,6 +34,7 @@ class WebPush:
         self._line = Line("webpush", seconds=settings.IM_PUSH_TIMEOUT)
         self._key = vapid.private_key()
         self._signatures: dict[str, tuple[float, str]] = {}
+        self._signing = threading.Lock()
 
     def lane(self, target: Target) -> str:
         """Return the push service's origin: clients name it, and theirs may be down on purpose."""
@@ -67,9 +69,14 @@ class WebPush:
         return ""
 
     def _signature(self, origin: str, *, now: datetime) -> str:
-        kept = self._signatures.get(origin)
-        if kept and time.monotonic() < kept[0]:
-            return kept[1]
+        # Many pushes begin at once, and one signature is enough for all.
+        with self._signing:
+            kept = self._signatures.get(origin)
+            if kept and time.monotonic() < kept[0]:
+                return kept[1]
+            return self._sign(origin, now=now)
+
+    def _sign(self, origin: str, *, now: datetime) -> str:
         claims = {
             "aud": origin,
             "exp": seconds(now) + _SIGNATURE_LIVES,
