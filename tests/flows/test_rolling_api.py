@@ -112,6 +112,8 @@ def test_who_comes_while_it_leaves_is_refused(valkey):
             busy.sendall(
                 b"POST /api/v1/accounts/login HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
             )
+            # It must have been taken before.
+            time.sleep(1)
             role.process.terminate()
             time.sleep(1)
             with pytest.raises(ConnectionRefusedError):
