@@ -78,7 +78,7 @@ class Rig:
         self.ws_port = self._serve("bench.app")
         self.port = self.ws_port if self.engine == "sqlite" else self._serve("imsite.roles", "api")
         self._roots["server"] = [each.pid for each in self._servers]
-        # Its processes share the listening socket: the first to be ready would get all connections.
+        # Connections dealt out to a process that is not ready yet would wait for it.
         _wait_for(self._is_idle, "all of the server")
 
     def _is_idle(self) -> bool:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 log = logging.getLogger("imsite.supervise")
@@ -15,6 +16,9 @@ FIRST_WAIT = 0.2
 LONGEST_WAIT = 5.0
 # Seconds after which a child counts as healthy, so that its next end is not held against it.
 HEALTHY = 10.0
+
+# Seconds between two looks at whether they are gone.
+_TICK = 0.05
 
 _PR_SET_PDEATHSIG = 1
 # Loaded here: between fork and exec nothing may be imported.
@@ -116,3 +120,14 @@ class Child:
             signal_group(self._process, signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+
+def end(children: Sequence[Child], *, patience: float) -> None:
+    """Ask all to finish; after so many seconds end what is left, with all that it started."""
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + patience
+    while not all(child.gone() for child in children) and time.monotonic() < deadline:
+        time.sleep(_TICK)
+    for child in children:
+        child.kill()

@@ -119,7 +119,7 @@ class Bridge:
 
     def takes(self, scope: Scope) -> bool:
         """Say whether a request is one that `start` answers."""
-        return self.fibers is not None and _is_short(scope)
+        return self._way(scope) is self.fibers
 
     def start(self, scope: Scope, body: bytes | bytearray, tell: Callable[[Answer], None]) -> None:
         """Answer a short request whose whole body is there; `tell` gets the answer, perhaps at once."""

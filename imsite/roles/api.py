@@ -15,7 +15,7 @@ from types import FrameType
 
 from django.conf import settings
 
-from imsite import serve, supervise
+from imsite import processes, serve, supervise
 from imsite.processes import Child
 
 # Seconds that a process has to answer what is in flight after SIGTERM; it takes ten itself.
@@ -45,13 +45,7 @@ class Crew:
         # Who connects from now on is refused, and goes elsewhere.
         for listener in self._listeners:
             listener.close()
-        for worker in self._workers:
-            worker.terminate()
-        deadline = time.monotonic() + PATIENCE
-        while not all(worker.gone() for worker in self._workers) and time.monotonic() < deadline:
-            time.sleep(supervise.TICK)
-        for worker in self._workers:
-            worker.kill()
+        processes.end(self._workers, patience=PATIENCE)
 
     def _leave(self, signum: int, frame: FrameType | None) -> None:
         self._leaving = True

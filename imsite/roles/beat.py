@@ -11,6 +11,7 @@ from types import FrameType
 import redis
 from django.conf import settings
 
+from imsite import processes
 from imsite.processes import Child
 
 log = logging.getLogger("imsite.beat")
@@ -68,23 +69,14 @@ def ring(lease: Lease, leaving: threading.Event) -> None:
         # Whoever cannot ask rings on: bells go through the same store, so two ring nothing twice.
         ours = ours if held is None else held
         if not ours:
-            end(beat)
+            processes.end([beat], patience=PATIENCE)
         due = time.monotonic() + EVERY
         while time.monotonic() < due:
             if ours:
                 beat.tend(now=time.monotonic())
             if leaving.wait(0.2):
-                end(beat)
+                processes.end([beat], patience=PATIENCE)
                 return
-
-
-def end(beat: Child) -> None:
-    """End beat, in order if it can."""
-    beat.terminate()
-    deadline = time.monotonic() + PATIENCE
-    while not beat.gone() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    beat.kill()
 
 
 def main() -> int:

@@ -62,9 +62,7 @@ def fetch_each(wrapper: BaseDatabaseWrapper, questions: Sequence[Question]) -> A
     with wrapper.wrap_database_errors:
         # Django opens a transaction with its first statement.
         if len(questions) > 1 or (status == _IDLE and not wrapper.autocommit):
-            return line.ask_each(
-                questions, starts=status == _IDLE, begins=status == _IDLE and not wrapper.autocommit
-            )
+            return line.ask_each(questions, begins=status == _IDLE and not wrapper.autocommit)
         return [line.ask(*questions[0])]
 
 
@@ -100,17 +98,15 @@ class Line:
             del self.names[sql]
             raise
 
-    def ask_each(self, questions: Sequence[Question], *, starts: bool, begins: bool) -> Any:
-        """Return the rows of each statement, asked in one round trip.
-
-        `starts`: there is no transaction yet. One may begin with it (`begins`); else what is set holds up
-        to the end of the round trip, which is a transaction by itself.
-        """
+    def ask_each(self, questions: Sequence[Question], *, begins: bool) -> Any:
+        """Return the rows of each statement, asked in one round trip; a transaction may begin with it."""
         keyed = self.names.get(_BY_KEY) or self.prepare(_BY_KEY)
         named = [
             (self.names.get(sql) or self.prepare(sql), _encoded(params))
             for sql, params in questions
         ]
+        # Where none is open or begins, the round trip is one by itself: what is set holds up to its end.
+        starts = self.pgconn.transaction_status == _IDLE
         self.pgconn.enter_pipeline_mode()
         if begins:
             self.pgconn.send_query_params(self.begin, None)
