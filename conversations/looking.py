@@ -21,10 +21,10 @@ _MISSED = """INSERT INTO conversations_unlooked (conversation_id)
 def _claim_sql(vendor: str) -> str:
     # A lease far beyond any that this clock could give is of a process whose clock was wrong.
     skip = "" if stamps.is_sqlite() else " FOR UPDATE SKIP LOCKED"
-    return f"""UPDATE conversations_unlooked SET leased_until = %s WHERE conversation_id IN (
- SELECT conversation_id FROM conversations_unlooked
- WHERE leased_until IS NULL OR leased_until < %s OR leased_until > %s LIMIT %s{skip})
- RETURNING conversation_id"""
+    free = f"""SELECT conversation_id FROM conversations_unlooked
+ WHERE leased_until IS NULL OR leased_until < %s OR leased_until > %s LIMIT %s{skip}"""
+    return f"""UPDATE conversations_unlooked SET leased_until = %s
+ WHERE {rows.found_by("conversation_id", free)} RETURNING conversation_id"""
 
 
 def any_waits() -> bool:

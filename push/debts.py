@@ -91,10 +91,10 @@ class Claim:
 def _claim_sql(vendor: str) -> str:
     # A lease far beyond any that this clock could give is of a process whose clock was wrong.
     skip = "" if stamps.is_sqlite() else " FOR UPDATE SKIP LOCKED"
-    return f"""UPDATE {TABLE} SET leased_until = %s WHERE id IN (
- SELECT id FROM {TABLE} WHERE provider = %s AND due_at <= %s
+    due = f"""SELECT id FROM {TABLE} WHERE provider = %s AND due_at <= %s
  AND (leased_until IS NULL OR leased_until < %s OR leased_until > %s)
- ORDER BY due_at LIMIT %s{skip})
+ ORDER BY due_at LIMIT %s{skip}"""
+    return f"""UPDATE {TABLE} SET leased_until = %s WHERE {rows.found_by("id", due)}
  RETURNING id, device_id, user_id, conversation_id, from_seq, seq, told_seq, cleared_seq, failures"""
 
 

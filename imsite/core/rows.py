@@ -112,6 +112,15 @@ def among(column: str, ids: Sequence[int]) -> tuple[str, list[Any]]:
     return f"{column} = ANY(%s::bigint[])", [_array(ids)]
 
 
+def found_by(column: str, query: str) -> str:
+    """Return the condition that `column` is one of what `query` finds, which is asked once.
+
+    With IN, PostgreSQL may ask it anew for each row of a table that has just grown: one with a LIMIT
+    that locks and skips what is locked then finds others each time, and in the end all of them.
+    """
+    return f"{column} IN ({query})" if stamps.is_sqlite() else f"{column} = ANY(ARRAY({query}))"
+
+
 def cast(kind: str) -> str:
     """Return what follows a value in SQL to make it of this type, where there are types."""
     return "" if stamps.is_sqlite() else f"::{kind}"
