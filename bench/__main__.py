@@ -5,9 +5,9 @@
 On SQLite the server is one process, as `make run` starts it. With `--engine postgresql` the roles
 are apart as operators start them, `python -m imsite.roles api` for HTTP and the ws role for sockets,
 on a database of its own in a PostgreSQL from the wheel, or in the one at IM_TEST_DATABASE_URL; groups,
-sockets and conversations are then as many as its bars ask for. IM_API_WORKERS and IM_API_THREADS are
-handed on. Beside the server there are a seeding process on the same database (`bench.seed`), and
-this one, which makes the load; all of it is made for the run and removed after it.
+sockets and conversations are then as many as its bars ask for. IM_API_WORKERS, IM_API_THREADS and
+IM_WS_WORKERS are handed on. Beside the server there are a seeding process on the same database
+(`bench.seed`), and this one, which makes the load; all of it is made for the run and removed after it.
 
 Contestants take turns, round by round; the table shows medians of the rounds and ratios of medians.
 CPU is user and system time for each request: of the server (all processes of its roles), and in the

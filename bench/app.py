@@ -1,13 +1,13 @@
 """The server under test: the site as it is served, and beside it sockets without anything to them.
 
-`/bare/ws` keeps whoever connects; a GET of `/bare/fan` sends all of them one frame: the ceiling of
-pings, on the same server and event loop.
+`/bare/ws` keeps whoever connects; a GET of `/bare/fan` sends one frame to all that connected to the same
+process: the ceiling of pings, on the same server and event loop.
 """
 
+import socket
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-
-import uvicorn
 
 from imsite import serve
 
@@ -50,19 +50,29 @@ async def _fan(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def main() -> None:
-    """Serve on PORT, as `imsite.serve` does."""
-    serve.warm_up()
-    # Imported only now: it reads the settings.
+def main() -> int:
+    """Serve on PORT, as the ws role does, with as many processes."""
+    # Imported only now: they read the settings.
     from django.conf import settings
 
+    from imsite.roles import crew
+
+    return crew.run("ws", "bench.app", settings.IM_WS_WORKERS)
+
+
+def work(listener: socket.socket) -> None:
+    """Serve on a listening socket until SIGTERM."""
+    serve.warm_up()
     from imsite.asgi import application as site
 
     _site.append(site)
-    config = serve.config(host="127.0.0.1", port=settings.PORT)
+    config = serve.config()
     config.app = application
-    uvicorn.Server(config).run()
+    serve.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 1:
+        work(socket.socket(fileno=int(sys.argv[1])))
+    else:
+        sys.exit(main())

@@ -1,4 +1,4 @@
-"""Seconds of CPU of processes and of all that they started, from /proc."""
+"""Seconds of CPU and bytes of memory of processes and of all that they started, from /proc."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -22,6 +22,14 @@ def seconds(roots: Mapping[str, Iterable[int]]) -> dict[str, float]:
         if above is not None:
             sums[names[above]] += used
     return sums
+
+
+def resident(root: int) -> int:
+    """Return the bytes of memory that a process and its descendants hold."""
+    status = Path(f"/proc/{root}/status").read_text()
+    [line] = [each for each in status.splitlines() if each.startswith("VmRSS")]
+    children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
+    return int(line.split()[1]) * 1024 + sum(resident(int(each)) for each in children)
 
 
 def _processes() -> dict[int, tuple[int, float]]:

@@ -29,7 +29,7 @@ ENGINES = ("sqlite", "postgresql")
 # What an operator would set for two cores and some memory, too; durability stays as it is.
 _TUNED: dict[str, str] = {}
 # Sizes that a run may try others of.
-_GIVEN = ("IM_API_WORKERS", "IM_API_THREADS", "IM_API_SERVER", "IM_FIBERS")
+_GIVEN = ("IM_API_WORKERS", "IM_API_THREADS", "IM_API_SERVER", "IM_FIBERS", "IM_WS_WORKERS")
 
 
 class Broken(Exception):
@@ -58,6 +58,8 @@ class Rig:
             "DATABASE_URL": self._database(folder),
             **{name: value for name, value in os.environ.items() if name in _GIVEN},
         }
+        if engine == "sqlite":
+            self._environment["IM_WS_WORKERS"] = "1"
         started = self._start(embedded.command(path=valkey, folder=folder / "valkey"))
         self._roots["valkey"] = [started.pid]
         _wait_for(lambda: _accepts(socket.AF_UNIX, str(valkey)), "valkey")
@@ -70,12 +72,13 @@ class Rig:
         self._servers: list[subprocess.Popen[bytes]] = []
         self.fresh_server()
 
-    def fresh_server(self) -> None:
-        """Start the server, in place of the one that runs."""
+    def fresh_server(self, *, ws_workers: int | None = None) -> None:
+        """Start the server in place of the one that runs; with so many ws processes, if not as set."""
         for each in self._servers:
             _end(each)
         self._servers = []
-        self.ws_port = self._serve("bench.app")
+        sized = {} if ws_workers is None else {"IM_WS_WORKERS": str(ws_workers)}
+        self.ws_port = self._serve("bench.app", more=sized)
         self.port = self.ws_port if self.engine == "sqlite" else self._serve("imsite.roles", "api")
         self._roots["server"] = [each.pid for each in self._servers]
         # Connections dealt out to a process that is not ready yet would wait for it.
@@ -86,10 +89,10 @@ class Rig:
         time.sleep(0.3)
         return self.cpu()["server"] - before < 0.05
 
-    def _serve(self, *command: str) -> int:
+    def _serve(self, *command: str, more: Mapping[str, str] = {}) -> int:
         """Start a server and return its port once it listens."""
         port = _free_port()
-        self._servers.append(self._start(_python(*command), more={"PORT": str(port)}))
+        self._servers.append(self._start(_python(*command), more={**more, "PORT": str(port)}))
         _wait_for(lambda: _accepts(socket.AF_INET, ("127.0.0.1", port)), "the server")
         return port
 
@@ -125,10 +128,8 @@ class Rig:
         return cpu.seconds(self._roots)
 
     def rss(self) -> int:
-        """Return the bytes of memory that the process with the sockets holds."""
-        status = Path(f"/proc/{self._servers[0].pid}/status").read_text()
-        [line] = [each for each in status.splitlines() if each.startswith("VmRSS")]
-        return int(line.split()[1]) * 1024
+        """Return the bytes of memory that the processes with the sockets hold."""
+        return cpu.resident(self._servers[0].pid)
 
     def _line(self, what: str) -> bytes:
         assert self._seeder.stdout is not None

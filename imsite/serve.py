@@ -170,15 +170,13 @@ def serve(listener: socket.socket | None = None) -> None:
 def main() -> None:
     """Serve on the listening socket whose number is the first argument, else on IM_HOST and PORT.
 
-    The second argument is the number of a pipe whose other end closes when the database is ready.
+    A second argument is the number of a pipe whose other end closes when the database is ready.
     """
     warm_up()
-    if len(sys.argv) > 1:
-        listener, gate = (int(number) for number in sys.argv[1:])
-        os.read(gate, 1)
-        serve(socket.socket(fileno=listener))
-    else:
-        serve()
+    numbers = [int(each) for each in sys.argv[1:]]
+    if len(numbers) > 1:
+        os.read(numbers[1], 1)
+    serve(socket.socket(fileno=numbers[0]) if numbers else None)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,10 @@ if IM_API_SERVER not in ("uvicorn", "granian"):
 # included: below what the proxies keep open, clients are shut out.
 IM_API_THREADS = env.int("IM_API_THREADS", default=32)
 IM_API_CONNECTIONS = env.int("IM_API_CONNECTIONS", default=1024)
+# The ws role: processes. Each tells its own sockets and commits its own sends: one core at most.
+IM_WS_WORKERS = env.int("IM_WS_WORKERS", default=2)
+if min(IM_API_WORKERS, IM_WS_WORKERS) < 1:
+    raise ImproperlyConfigured("IM_API_WORKERS and IM_WS_WORKERS are at least 1")
 # What serves sockets: daphne buffers without bound for clients who do not read.
 IM_ASGI_SERVER = env.str("IM_ASGI_SERVER", default="uvicorn")
 if IM_ASGI_SERVER not in ("uvicorn", "daphne"):

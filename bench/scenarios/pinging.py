@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -12,7 +13,7 @@ from bench import client
 from bench.client import Connection, Refused, Socket, check, connect, open_socket
 from bench.load import Sample, Steady, measure, percentile
 from bench.scenarios.sockets import open_all
-from bench.stage import Maker, Stage
+from bench.stage import Maker, Person, Stage
 
 _SENDERS = 8
 # Sends a second of the storm.
@@ -74,18 +75,35 @@ class Ears:
             ) from None
 
 
+@dataclass(slots=True)
+class Rest:
+    """What sends one by one gave: ms to the first and to the last socket, frames/s between the two."""
+
+    firsts: list[float] = field(default_factory=list)
+    lasts: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+
+
 async def pings(stage: Stage) -> None:
     """Measure one group with 200 sockets (1,000 on the production engine)."""
     people = stage.rig.seed("people", count=stage.listeners + _SENDERS)
     [talk] = stage.rig.seed("groups", seats=[[user_id for user_id, _ in people]])
     makers = stage.senders(people[:_SENDERS], [[talk]] * _SENDERS)
-    ears = Ears(talk)
+    bare = await _one_process(stage, talk, people[_SENDERS:], makers[0])
     alone = await _storm(stage, makers, lasts=10)
-    links = await open_all(stage.rig.ws_port, people[_SENDERS:], ears.hear)
+    async with _listening(stage, talk, people[_SENDERS:]) as ears:
+        _put_rest(stage, await _at_rest(stage, ears, makers[0]), bare)
+        await _in_a_storm(stage, ears, makers, alone)
+
+
+@asynccontextmanager
+async def _listening(stage: Stage, talk: int, people: Sequence[Person]) -> AsyncIterator[Ears]:
+    """Hold a socket for each of these; Refused if one of them is closed meanwhile."""
+    ears = Ears(talk)
+    links = await open_all(stage.rig.ws_port, people, ears.hear)
     ears.watch(links)
     try:
-        await _at_rest(stage, ears, makers[0])
-        await _in_a_storm(stage, ears, makers, alone)
+        yield ears
         if lost := sum(link.lost.is_set() for link in links):
             raise Refused(f"{lost} sockets were closed")
     finally:
@@ -93,14 +111,40 @@ async def pings(stage: Stage) -> None:
             link.close()
 
 
+async def _one_process(stage: Stage, talk: int, people: Sequence[Person], make: Maker) -> Rest:
+    """Measure how fast a single process tells all; return what sockets without anything to them gave."""
+    stage.rig.fresh_server(ws_workers=1)
+    try:
+        async with _listening(stage, talk, people) as ears:
+            found = await _at_rest(stage, ears, make)
+        bare = await _raw(stage, len(found.lasts))
+    finally:
+        stage.rig.fresh_server()
+    stage.put(
+        "one process: frames while telling all",
+        median(found.rates),
+        "/s",
+        ceiling=median(bare.rates),
+        beside="raw sockets/s",
+    )
+    stage.put(
+        "one process: last socket, p50",
+        median(found.lasts),
+        "ms",
+        ceiling=median(bare.lasts),
+        beside="raw sockets",
+    )
+    return bare
+
+
 async def _storm(stage: Stage, makers: list[Maker], *, lasts: float) -> Sample:
     steady = Steady(stage.rig.port, makers, _STORM)
     return await measure(steady, lasts * stage.seconds, stage.rig.cpu)
 
 
-async def _at_rest(stage: Stage, ears: Ears, make: Maker) -> None:
+async def _at_rest(stage: Stage, ears: Ears, make: Maker) -> Rest:
     link = await connect(stage.rig.port)
-    firsts, lasts, rates = [], [], []
+    found = Rest()
     seq = await _send(link, make)
     for _ in range(round(8 * stage.rounds * stage.seconds) + 2):
         await asyncio.sleep(_REST)
@@ -109,23 +153,27 @@ async def _at_rest(stage: Stage, ears: Ears, make: Maker) -> None:
         start = time.perf_counter()
         await _send(link, make)
         await ears.wait()
-        firsts.append((ears.heard[0] - start) * 1000)
-        lasts.append((ears.heard[-1] - start) * 1000)
-        rates.append(len(ears.heard) / (ears.heard[-1] - ears.heard[0]))
+        _note(found, start, ears.heard)
     link.close()
-    bare_last, bare_rate = await _raw(stage, len(lasts))
-    stage.put("at rest: first socket, p50", median(firsts), "ms")
+    return found
+
+
+def _note(found: Rest, start: float, heard: Sequence[float]) -> None:
+    found.firsts.append((heard[0] - start) * 1000)
+    found.lasts.append((heard[-1] - start) * 1000)
+    found.rates.append(len(heard) / (heard[-1] - heard[0]))
+
+
+def _put_rest(stage: Stage, found: Rest, bare: Rest) -> None:
+    stage.put("at rest: first socket, p50", median(found.firsts), "ms")
     stage.put(
-        "at rest: last socket, p50", median(lasts), "ms", ceiling=bare_last, beside="raw sockets"
+        "at rest: last socket, p50",
+        median(found.lasts),
+        "ms",
+        ceiling=median(bare.lasts),
+        beside="raw sockets of one process",
     )
-    stage.put("at rest: last socket, p99", percentile(lasts, 0.99), "ms")
-    stage.put(
-        "at rest: frames while telling all",
-        median(rates),
-        "/s",
-        ceiling=bare_rate,
-        beside="raw sockets/s",
-    )
+    stage.put("at rest: last socket, p99", percentile(found.lasts, 0.99), "ms")
 
 
 async def _send(link: Connection, make: Maker) -> int:
@@ -134,8 +182,8 @@ async def _send(link: Connection, make: Maker) -> int:
     return seq
 
 
-async def _raw(stage: Stage, times: int) -> tuple[float, float]:
-    """Return ms to the last and frames/s of as many sockets without anything to them."""
+async def _raw(stage: Stage, times: int) -> Rest:
+    """Tell as many sockets without anything to them, of the only process."""
     heard: list[float] = []
     done = asyncio.Event()
 
@@ -149,18 +197,17 @@ async def _raw(stage: Stage, times: int) -> tuple[float, float]:
     ]
     link = await connect(stage.rig.ws_port)
     request = client.get("").replace(b"/api/v1/", b"/bare/fan")
-    lasts, rates = [], []
+    found = Rest()
     for _ in range(times):
         heard.clear()
         done.clear()
         start = time.perf_counter()
         await link.ask(request)
         await asyncio.wait_for(done.wait(), _PATIENCE)
-        lasts.append((heard[-1] - start) * 1000)
-        rates.append(len(heard) / (heard[-1] - heard[0]))
+        _note(found, start, heard)
     for each in (link, *links):
         each.close()
-    return median(lasts), median(rates)
+    return found
 
 
 async def _in_a_storm(stage: Stage, ears: Ears, makers: list[Maker], alone: Sample) -> None:

@@ -1,10 +1,10 @@
-"""The ws role: sockets and waiting syncs, on the server of IM_ASGI_SERVER."""
+"""The ws role: processes that share one port, each with sockets and waiting syncs of its own."""
 
-from imsite import serve
+from django.conf import settings
+
+from imsite.roles import crew
 
 
 def main() -> int:
     """Serve on IM_HOST and PORT until SIGTERM; then close sockets with 1012 and return."""
-    serve.warm_up()
-    serve.serve()
-    return 0
+    return crew.run("ws", "imsite.serve", settings.IM_WS_WORKERS)

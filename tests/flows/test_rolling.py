@@ -222,7 +222,9 @@ def test_a_rolling_restart_loses_nothing(valkey):
             Role("api", IM_API_SERVER=server, IM_API_WORKERS="1", IM_API_THREADS="8")
             for server in ("uvicorn", "granian")
         ]
-        ws = [Role("ws", IM_ASGI_SERVER=server) for server in ("uvicorn", "daphne")]
+        ws = [
+            Role("ws", IM_ASGI_SERVER=server, IM_WS_WORKERS="2") for server in ("uvicorn", "daphne")
+        ]
         for role in [*api, *ws]:
             stack.callback(role.kill)
         load = asyncio.run(story(api, ws, people, talk.id))
