@@ -87,15 +87,15 @@ def _log(place: int) -> None:
     from messages import search
     from messages.models import packed
 
-    moment, entries, words = rows.moment(clock.now()), [], []
+    moment, entries, terms = rows.moment(clock.now()), [], []
     for seq in range(1, PER_LOG + 1):
         key, who = packed(place, seq), sender(place, seq)
         client_id = UUID(int=key).hex if stamps.is_sqlite() else UUID(int=key)
         entries.append((key, place, who, client_id, "text", seq, moment, _wire(place, seq)))
-        words.append((key, _text(place, seq)))
+        terms.append((key, search.terms({"kind": "text", "text": _text(place, seq)})))
     with transaction.atomic():
         rows.insert("messagelog_entry", _COLUMNS, entries)
-        search.index(words)
+        search.index(terms)
 
 
 def _staff() -> int:

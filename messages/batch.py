@@ -13,6 +13,7 @@ from imsite.core import clock, metrics, rows, stamps
 from messages import search, wire
 from messages.kinds import KINDS
 from messages.models import DayMark, Entry, packed
+from messages.ready import Ready
 
 _ENTRY = (
     "id",
@@ -40,7 +41,7 @@ class Batch:
     entries: list[tuple[Any, ...]] = field(default_factory=list)
     mentions: list[tuple[int, int, int, int]] = field(default_factory=list)
     marks: list[tuple[int, int, int, int]] = field(default_factory=list)
-    words: list[tuple[int, str]] = field(default_factory=list)
+    terms: list[tuple[int, str]] = field(default_factory=list)
     # The newest item of each head that counts: of a group of sends only the last is shown in lists.
     newest: dict[int, tuple[heads.Head, dict[str, Any]]] = field(default_factory=dict)
     # A time as the API and as the database write it: a group of sends shares one.
@@ -49,20 +50,19 @@ class Batch:
     def add(
         self,
         head: heads.Head,
-        item: dict[str, Any],
+        ready: Ready,
         *,
         now: datetime,
         client_id: str | None = None,
         digest: bytes | None = None,
     ) -> dict[str, Any]:
-        """Give `item` (the parts of a wire without its place) the next seq of a locked head."""
+        """Give an item the next seq of a locked head, and return it at its place."""
+        item = ready.item
         kind = KINDS[item["kind"]]
         self._mark_day(head, now)
         head.head_seq += 1
         head.head_ordinal += kind.counts
         sent_at, created_at = self._time(now)
-        place = {"seq": head.head_seq, "ordinal": head.head_ordinal, "sent_at": sent_at}
-        placed = place | item
         self.entries.append(
             (
                 packed(head.id, head.head_seq),
@@ -72,14 +72,16 @@ class Batch:
                 kind.name,
                 head.head_ordinal,
                 created_at,
-                wire.encode(placed),
+                wire.placed(ready.halves, head.head_seq, head.head_ordinal, sent_at),
                 digest,
             )
         )
         if not kind.changes_only:
             head.last_at = now
+        place = {"seq": head.head_seq, "ordinal": head.head_ordinal, "sent_at": sent_at}
+        placed = place | item
         if kind.counts:
-            self._note_content(head, placed)
+            self._note_content(head, placed, ready.terms)
         return placed
 
     def _time(self, now: datetime) -> tuple[str, Any]:
@@ -87,12 +89,12 @@ class Batch:
             self.times[now] = (clock.wire(now), rows.moment(now))
         return self.times[now]
 
-    def _note_content(self, head: heads.Head, item: dict[str, Any]) -> None:
-        """Keep what is derived from the content: preview, words to search, mentions."""
+    def _note_content(self, head: heads.Head, item: dict[str, Any], terms: str) -> None:
+        """Keep what is derived from the content: preview, terms to search, mentions."""
         head.preview_seq = item["seq"]
         self.newest[head.id] = head, item
-        if words := search.words(item):
-            self.words.append((packed(head.id, item["seq"]), words))
+        if terms:
+            self.terms.append((packed(head.id, item["seq"]), terms))
         self.mentions += mention_rows(head.id, item)
 
     def _mark_day(self, head: heads.Head, now: datetime) -> None:
@@ -113,8 +115,8 @@ class Batch:
             self.marks,
             skip=True,
         )
-        if self.words:
-            search.index(self.words)
+        if self.terms:
+            search.index(self.terms)
         counted = sum(KINDS[each[_KIND]].counts for each in self.entries)
         transaction.on_commit(lambda: metrics.appended(counted, len(self.entries) - counted))
 

@@ -172,8 +172,8 @@ def remember(head: heads.Head, items: Sequence[wire.Item]) -> None:
     keys = [packed(head.id, seq) for seq in seqs]
     rows.update(_ENTRY, {"recalled_at": "{v}"}, [(None, key) for key in keys])
     insert_mentions([row for item in items for row in mention_rows(head.id, item)])
-    words = [(key, search.words(item)) for key, item in zip(keys, items, strict=True)]
-    search.index([(key, found) for key, found in words if found])
+    terms = [(key, search.terms(item)) for key, item in zip(keys, items, strict=True)]
+    search.index([(key, found) for key, found in terms if found])
     Uncounted.objects.filter(conversation_id=head.id, user_id=0, seq__in=seqs).delete()
 
 
@@ -197,8 +197,8 @@ def edit(
             _mention(target, item)
         target.rewrite(item, kind="edit")
         search.forget([target.key])
-        if words := search.words(item):
-            search.index([(target.key, words)])
+        if terms := search.terms(item):
+            search.index([(target.key, terms)])
         if rules:
             flags.file([gate.flag_of(conversation_id, target.item, rules, said=said)], now=now)
     return target.item

@@ -10,6 +10,7 @@ from conversations import heads, logbook, pings
 from messages import flags, history, wire
 from messages.batch import Batch
 from messages.policy import titles
+from messages.ready import ready
 
 
 class Ledger:
@@ -58,4 +59,4 @@ def append_event(
         "body": notice.body,
         "event": True,
     }
-    return batch.add(head, item, now=now)
+    return batch.add(head, ready(item), now=now)

@@ -13,11 +13,12 @@ from conversations import heads, pings
 from conversations.access import Muted, refuse_frozen
 from imsite.core import clock, rows, stamps
 from imsite.core.errors import AppError, Code, Forbidden, InvalidRequest, NotFound
-from messages import windows, wire
+from messages import ready, windows, wire
 from messages.batch import Batch, client_id_param
 from messages.drafts import Draft
 from messages.models import SEQ_BITS, Entry
 from messages.policy.gate import Gate, Verdict
+from messages.ready import Ready
 
 _SEQ = (1 << SEQ_BITS) - 1
 _ALL_TOP = 100
@@ -77,15 +78,18 @@ def append_many(
     now: datetime,
     times: Sequence[datetime] | None = None,
     verdicts: Sequence[Verdict] | None = None,
+    items: Sequence[Ready] | None = None,
 ) -> list[Result]:
     """Append in one transaction; the answers come in the order of the drafts, after the commit.
 
     A draft that fails gets its own error and never fails its neighbours. `times`, for imports, are
     the times to be kept as `sent_at`, one a draft, instead of `now`. `verdicts`, one a draft, say
     which content rules it hits; without them there are none, as for what moderators let through.
+    `items`, one a draft, are what senders made ready of them; without, that is done here.
     """
+    items = items or [ready.sent(draft) for draft in drafts]
     with transaction.atomic():
-        turn = _Turn(drafts, verdicts, now=now)
+        turn = _Turn(drafts, verdicts, items, now=now)
         results = [
             turn.take(n, draft, at=times[n] if times else now) for n, draft in enumerate(drafts)
         ]
@@ -98,9 +102,15 @@ class _Turn:
     """One transaction of appends: what was looked up once for all drafts, and what is to be kept."""
 
     def __init__(
-        self, drafts: Sequence[Draft], verdicts: Sequence[Verdict] | None, *, now: datetime
+        self,
+        drafts: Sequence[Draft],
+        verdicts: Sequence[Verdict] | None,
+        items: Sequence[Ready],
+        *,
+        now: datetime,
     ) -> None:
         self.now = now
+        self.items = items
         # Locking comes first: everything after it is looked up as it stands under the lock.
         questions = [
             heads.locking({draft.conversation_id for draft in drafts}),
@@ -130,7 +140,9 @@ class _Turn:
             kept, rules = self.gate.admit(n, draft, head, place.role)
         except AppError as error:
             return error
-        receipt, item = self._append(kept, head, place, at)
+        # What rules masked is not what its sender made ready.
+        given = self.items[n] if kept is draft else ready.sent(kept)
+        receipt, item = self._append(kept, given, head, place, at)
         self.gate.flag(head.id, item, rules, sent=draft)
         return receipt
 
@@ -162,10 +174,9 @@ class _Turn:
         check_mentions(draft.mentions, head, place.role, self.mentioned)
 
     def _append(
-        self, draft: Draft, head: heads.Head, place: Place, at: datetime
+        self, draft: Draft, given: Ready, head: heads.Head, place: Place, at: datetime
     ) -> tuple[Receipt, wire.Item]:
-        item = wire.sent(draft)
-        placed = self.batch.add(head, item, now=at, client_id=draft.client_id, digest=draft.digest)
+        placed = self.batch.add(head, given, now=at, client_id=draft.client_id, digest=draft.digest)
         receipt = Receipt(placed["seq"], placed["ordinal"], at)
         self.known[_key(draft)] = (receipt, draft.digest)
         self.moved[head.id] = head
@@ -178,7 +189,7 @@ class _Turn:
         if not self.moved:
             return
         stamp = self.stamp or stamps.take()
-        with rows.together():
+        with rows.together(ends=True):
             self.batch.flush()
             heads.save(self.moved.values(), stamp=stamp)
             # A sender has read what is below: no marker of a sender can stand above the new head.

@@ -61,10 +61,14 @@ def words(item: dict[str, Any]) -> str:
     return " ".join(_cut("\n".join(found)))
 
 
+def terms(item: dict[str, Any]) -> str:
+    """Return the words of an item as the index keeps them."""
+    found = words(item)
+    return found if stamps.is_sqlite() or not found else _vector(found)
+
+
 def index(found: Sequence[tuple[int, str]]) -> None:
-    """Make entries (id, words) findable; those that are so already must be forgotten first."""
-    if not stamps.is_sqlite():
-        found = [(entry_id, _vector(text)) for entry_id, text in found]
+    """Make entries (id, terms) findable; those that are so already must be forgotten first."""
     rows.insert(_INDEX, (_key(), "words"), found)
 
 

@@ -20,11 +20,13 @@ from django.db import close_old_connections, connections
 from imsite.core import clock, fibers, metrics
 from imsite.core.envelope import as_app_error
 from imsite.core.errors import AppError, Unavailable
-from messages import log
+from imsite.core.turns import let_pass
+from messages import log, ready
 from messages.drafts import Draft
 from messages.log import Receipt, Result
 from messages.policy import desk
 from messages.policy.gate import Verdict, judge
+from messages.ready import Ready
 
 logger = logging.getLogger("imsite.writer")
 # A sender who waited this long is told to retry: the same client_id makes that safe.
@@ -48,6 +50,7 @@ class Waiting:
     draft: Draft
     # Made by the sender: the writer's time is everybody's.
     verdict: Verdict
+    item: Ready
     answer: Answer
     since: float
 
@@ -88,7 +91,12 @@ class Writer:
     def submit(self, drafts: Sequence[tuple[Draft, Answer]]) -> None:
         """Queue drafts in this order; refuse all when too many wait already."""
         now = time.monotonic()
-        self.queue([Waiting(draft, judge(draft), answer, now) for draft, answer in drafts])
+        self.queue(
+            [
+                Waiting(draft, judge(draft), ready.sent(draft), answer, now)
+                for draft, answer in drafts
+            ]
+        )
 
     def queue(self, items: list[Waiting]) -> None:
         """Take them in, unless too many wait."""
@@ -129,7 +137,8 @@ class Writer:
         """Hold a group against the rules of this second, and append it."""
         now, drafts = clock.now(), [each.draft for each in group]
         verdicts = desk.verdicts(drafts, [each.verdict for each in group], now=now)
-        return log.append_many(drafts, now=now, verdicts=verdicts)
+        items = [each.item for each in group]
+        return log.append_many(drafts, now=now, verdicts=verdicts, items=items)
 
     def recover(self, group: list[Waiting], error: Exception) -> None:
         """Find the draft at fault, or tell the only one left."""
@@ -177,11 +186,14 @@ class FiberWriter(Writer):
         super().__init__()
         self.loop = asyncio.get_running_loop()
         # While it waits for its commit the next group gathers, so the loop never stands for it.
-        self._fibers = fibers.Fibers("writer", 1, stand=0)
+        # With heads locked, as other processes want them, it goes on before another request begins.
+        self._fibers = fibers.Fibers("writer", 1, stand=0, presses=True)
         self._runs = False
 
     def queue(self, items: list[Waiting]) -> None:
         """Take them in; they go with all that the loop has ready now."""
+        if not fibers.current():
+            let_pass()
         super().queue(items)
         self._ring()
 

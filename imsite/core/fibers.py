@@ -22,6 +22,7 @@ from greenlet import getcurrent, greenlet
 from imsite.core import metrics
 from imsite.core.mailbox import Mailbox
 from imsite.core.pools import Overloaded
+from imsite.core.turns import Pressing, Turn, Watch, let_pass
 
 T = TypeVar("T")
 # Milliseconds for which the loop stands and waits for an answer: most come sooner, and to step aside
@@ -66,71 +67,6 @@ def current() -> Fiber | None:
     return found if isinstance(found, Fiber) else None
 
 
-class Turn:
-    """One wait of a fiber: it ends once, by whatever comes first."""
-
-    __slots__ = ("_fiber", "_over", "_parked")
-
-    def __init__(self, fiber: Fiber) -> None:
-        self._fiber = fiber
-        self._over = self._parked = False
-
-    def begin(self) -> None:
-        """Do what belongs to the wait, before the loop goes on."""
-
-    def leave(self) -> None:
-        """Do what belongs to its end, before the fiber goes on."""
-
-    def end(self) -> None:
-        """End it; on the loop's thread."""
-        if not self._over:
-            self._over = True
-            if self._parked:
-                self.leave()
-                self._fiber.go_on()
-
-    def wait(self, seconds: float | None = None) -> None:
-        """Step aside until it ends, or for so long."""
-        if self._over:
-            return
-        timer = None
-        if seconds is not None:
-            timer = asyncio.get_running_loop().call_later(seconds, self.end)
-        self._parked = True
-        self._fiber.park(self.begin)
-        if timer:
-            timer.cancel()
-
-
-class Watch(Turn):
-    """A wait for a socket.
-
-    The loop is told of it outside of the fiber: libuv keeps pointers into its own stack while it calls
-    back, and what lies there is moved away while a fiber runs.
-    """
-
-    __slots__ = ("_socket", "_writing")
-
-    def __init__(self, fiber: Fiber, socket: int, *, writing: bool) -> None:
-        super().__init__(fiber)
-        self._socket = socket
-        self._writing = writing
-
-    def begin(self) -> None:
-        """Have the loop look at the socket."""
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._socket, self.end)
-        if self._writing:
-            loop.add_writer(self._socket, self.end)
-
-    def leave(self) -> None:
-        """Have it look no more."""
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._socket)
-        if self._writing:
-            loop.remove_writer(self._socket)
-
-
 class Latch:
     """Opened once, by any thread; who made it may wait for it, in a fiber by stepping aside.
 
@@ -150,9 +86,13 @@ class Latch:
     def open(self) -> None:
         """Let who waits go on."""
         if self._fiber:
-            self._post(self._turn.end)
+            self._post(self._end)
         else:
             self._lock.release()
+
+    def _end(self) -> None:
+        let_pass()
+        self._turn.end()
 
     def wait(self, seconds: float) -> None:
         """Return when it is open, or after so long."""
@@ -169,17 +109,27 @@ class Latch:
             fibers.sit_down(self._fiber)
 
 
-def poll(poller: select.poll, socket: int, seconds: float, *, writing: bool = False) -> bool:
+def poll(
+    poller: select.poll,
+    socket: int,
+    seconds: float,
+    *,
+    writing: bool = False,
+    holding: bool = True,
+) -> bool:
     """Say whether something came of a socket within so long; `poller` is the one that knows it.
 
-    In a fiber most of that time is the loop's.
+    In a fiber most of that time is the loop's. One that presses does so while it is `holding` locks.
     """
     fiber = current()
     if fiber is None:
         return bool(poller.poll(seconds * 1000))
     if poller.poll(fiber.fibers.stand):
         return True
-    Watch(fiber, socket, writing=writing).wait(seconds)
+    if fiber.fibers.presses and holding:
+        Pressing(fiber, socket, poller=poller, writing=writing).wait(seconds)
+    else:
+        Watch(fiber, socket, writing=writing).wait(seconds)
     return bool(poller.poll(0))
 
 
@@ -202,9 +152,15 @@ def aside(call: Callable[..., T], *args: Any) -> T:
 class Fibers:
     """The fibers of an event loop, and the connections at which they take turns."""
 
-    def __init__(self, name: str, seats: int, *, most: int = 1000, stand: int = STAND) -> None:
-        """Let `seats` calls have the database at once, and `most` more wait or be parked."""
+    def __init__(
+        self, name: str, seats: int, *, most: int = 1000, stand: int = STAND, presses: bool = False
+    ) -> None:
+        """Let `seats` calls have the database at once, and `most` more wait or be parked.
+
+        Those that press go on before anything new begins: others wait for their locks.
+        """
         self.stand = stand
+        self.presses = presses
         # Django keeps its database from a thread with a running loop; here that is what is meant.
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
         self._seats = seats
@@ -240,6 +196,7 @@ class Fibers:
         return await done
 
     def _begin(self, tell: Tell, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        let_pass()
         fiber = Fiber(self._work, self, tell)
         fiber.go_on(fiber, call, args)
 

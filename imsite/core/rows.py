@@ -62,10 +62,12 @@ def update(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def together(*, ends: bool = False) -> Iterator[None]:
     """Send what is inserted and updated in this block in one round trip, at its end.
 
-    On SQLite, which has none, each statement runs at once.
+    With `ends` it also commits the transaction around it, unless that is part of another: the locks of
+    heads are not held while an answer is on its way and somebody is at work. Nothing may be written
+    after it. On SQLite, which has no round trips, each statement runs at once.
     """
     found: list[Question] = []
     before = _kept.set(found)
@@ -74,7 +76,7 @@ def together() -> Iterator[None]:
     finally:
         _kept.reset(before)
     if found:
-        fetch_each(found)
+        fetch_each(found, ends=ends)
 
 
 def _change(sql: str, params: Sequence[Any]) -> None:
@@ -202,14 +204,15 @@ def _types(table: str) -> dict[str, str]:
 Question = tuple[str, Sequence[Any]]
 
 
-def fetch_each(questions: Sequence[Question]) -> list[list[tuple[Any, ...]]]:
+def fetch_each(questions: Sequence[Question], *, ends: bool = False) -> list[list[tuple[Any, ...]]]:
     """Return the rows of each statement (none of one that returns none), in one round trip if it can be.
 
-    They run one after the other, and each sees what was committed before it began.
+    They run one after the other, and each sees what was committed before it began. With `ends` the
+    transaction may be committed with them.
     """
     if not stamps.is_sqlite():
         found: list[list[tuple[Any, ...]]] | None
-        found = direct.fetch_each(connections["default"], questions)
+        found = direct.fetch_each(connections["default"], questions, ends=ends)
         if found is not None:
             return found
     return [fetch(*each) for each in questions]

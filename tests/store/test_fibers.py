@@ -255,6 +255,9 @@ from imsite.core import fibers
 class Seats:
     stand = 0
 
+    def __init__(self, presses):
+        self.presses = presses
+
 def deep(levels, call):
     # Each level is one of C's, too.
     return reduce(lambda *_: deep(levels - 1, call), [0], 0) if levels else call()
@@ -280,7 +283,7 @@ async def main():
 
     pairs = [socket.socketpair() for _ in range(left)]
     for n, (end, _) in enumerate(pairs):
-        fiber = fibers.Fiber(deep, Seats(), tell)
+        fiber = fibers.Fiber(deep, Seats(n % 2), tell)
         loop.call_soon(fiber.go_on, 10 * (n % 6), hear(end))
     await asyncio.sleep(0.1)
     for _, other in pairs:

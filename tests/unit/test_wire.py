@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from imsite.core import strict
 from imsite.core.errors import AppError
-from messages import drafts, wire
+from messages import drafts, ready, wire
 
 ID = "0b9d7c3e-52b6-4f0e-9d0a-3c1f1f0e7a11"
 AT = "2026-11-23T14:50:00.123Z"
@@ -70,6 +70,19 @@ def test_whatever_is_accepted_can_be_read_again(said):
     assert all(found[key] not in (None, "", [], {}, False) for key in found)
     assert list(found) == [key for key in ORDER if key in found]
     assert wire.encode(found) == text
+
+
+@given(message, st.integers(1, 2**40), st.integers(0, 2**40))
+def test_what_is_made_ready_and_placed_is_what_is_encoded_at_its_place(said, seq, ordinal):
+    try:
+        draft = drafts.parse(1, 7, strict.parse_object(orjson.dumps(said)))
+    except (AppError, orjson.JSONEncodeError):
+        assume(False)
+    given = ready.sent(draft)
+    text = wire.placed(given.halves, seq, ordinal, AT)
+    place = {"seq": seq, "ordinal": ordinal, "sent_at": AT}
+    assert text == wire.encode(place | given.item)
+    assert place.items() <= wire.decode(text).items()
 
 
 def test_it_always_writes_the_five_even_when_zero():

@@ -43,8 +43,13 @@ def fetch(wrapper: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> Any:
     return None if found is None else found[0]
 
 
-def fetch_each(wrapper: BaseDatabaseWrapper, questions: Sequence[Question]) -> Any:
-    """Return all rows of each statement, or None where only a cursor will do."""
+def fetch_each(
+    wrapper: BaseDatabaseWrapper, questions: Sequence[Question], *, ends: bool = False
+) -> Any:
+    """Return all rows of each statement, or None where only a cursor will do.
+
+    With `ends` the transaction is committed with them, unless it is part of another.
+    """
     for _, params in questions:
         if not _PLAIN.issuperset(map(type, params)):
             return None
@@ -59,10 +64,12 @@ def fetch_each(wrapper: BaseDatabaseWrapper, questions: Sequence[Question]) -> A
         return None
     if wrapper.queries_logged:
         wrapper.queries_log.extend({"sql": sql, "time": "0.000"} for sql, _ in questions)
+    # Django opens a transaction with its first statement.
+    begins = status == _IDLE and not wrapper.autocommit
+    ends = ends and len(wrapper.atomic_blocks) == 1
     with wrapper.wrap_database_errors:
-        # Django opens a transaction with its first statement.
-        if len(questions) > 1 or (status == _IDLE and not wrapper.autocommit):
-            return line.ask_each(questions, begins=status == _IDLE and not wrapper.autocommit)
+        if len(questions) > 1 or begins or ends:
+            return line.ask_each(questions, begins=begins, ends=ends)
         return [line.ask(*questions[0])]
 
 
@@ -98,8 +105,11 @@ class Line:
             del self.names[sql]
             raise
 
-    def ask_each(self, questions: Sequence[Question], *, begins: bool) -> Any:
-        """Return the rows of each statement, asked in one round trip; a transaction may begin with it."""
+    def ask_each(self, questions: Sequence[Question], *, begins: bool, ends: bool) -> Any:
+        """Return the rows of each statement, asked in one round trip.
+
+        A transaction may begin with it, and end: Django finds nothing left to be committed then.
+        """
         keyed = self.names.get(_BY_KEY) or self.prepare(_BY_KEY)
         named = [
             (self.names.get(sql) or self.prepare(sql), _encoded(params))
@@ -114,8 +124,11 @@ class Line:
             self.pgconn.send_query_prepared(keyed, None)
         for each in named:
             self.pgconn.send_query_prepared(*each)
+        if ends:
+            # After a statement that failed it is passed over like all behind it.
+            self.pgconn.send_query_params(b"COMMIT", None)
         self.pgconn.pipeline_sync()
-        results = self.answers()
+        results = self.answers(holding=not ends)
         self.pgconn.exit_pipeline_mode()
         for result in results:
             if result.status not in _GOOD:
@@ -124,7 +137,8 @@ class Line:
                     # Which of them it is, is not said.
                     self.names.clear()
                 raise error
-        return [self.rows(result) for result in results[begins + starts :]]
+        first = begins + starts
+        return [self.rows(result) for result in results[first : first + len(questions)]]
 
     def rows(self, result: Any) -> Any:
         """Return what is in a result."""
@@ -151,11 +165,11 @@ class Line:
             raise error_from_result(result)
         return result
 
-    def answers(self) -> list[Any]:
+    def answers(self, *, holding: bool) -> list[Any]:
         """Wait for all results up to where they are in step again; after one failure the rest is void."""
         found: list[Any] = []
         while True:
-            self.wait()
+            self.wait(holding=holding)
             result = self.pgconn.get_result()
             if result is None:
                 continue
@@ -163,12 +177,14 @@ class Line:
                 return found
             found.append(result)
 
-    def wait(self) -> None:
-        """Wait until there is a result."""
+    def wait(self, *, holding: bool = True) -> None:
+        """Wait until there is a result; `holding`: there may be locks in hand after it."""
         pgconn = self.pgconn
         while (unsent := pgconn.flush()) or pgconn.is_busy():
             ready = self.sending if unsent else self.reading
-            if not fibers.poll(ready, pgconn.socket, self.patience, writing=bool(unsent)):
+            if not fibers.poll(
+                ready, pgconn.socket, self.patience, writing=bool(unsent), holding=holding
+            ):
                 # Whatever it still answers belongs to no question any more.
                 pgconn.finish()
                 raise OperationalError("the server does not answer")
