@@ -12,14 +12,13 @@ head may be newer than what was seen of it, and then comes again: its stamp is n
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
 
-from conversations import headview, logbook, site
-from imsite.core import cursor, rows, stamps
+from conversations import headview, logbook, moved, site
+from imsite.core import cursor, rows
 
 # Pairs a cursor may carry; more only means that a head comes twice.
 _SHOWN_TOP = 200
@@ -84,25 +83,6 @@ class _Moved(NamedTuple):
     at: Any
 
 
-@cache
-def _sql(vendor: str, first: bool, after: bool) -> str:
-    """Return SQL for what moved; the site's epoch, horizon and ceiling come with it, or alone."""
-    if first:
-        key, sign, order, where = "c.last_at", "<", "DESC", headview.ACTIVE
-    else:
-        key, sign, order, where = headview.STAMP, ">", "ASC", f"{headview.STAMP} >= %s"
-    if after:
-        where += f" AND ({key}, c.id) {sign} (%s, %s)"
-    # A time goes into the cursor as a text, to the microsecond; psycopg takes 6 µs to make a datetime.
-    at = f"p.at{rows.cast('text')}" if first else "p.at"
-    # The site's row by its key: of a table that nobody ever analyses PostgreSQL expects hundreds.
-    return f"""SELECT s.epoch, {stamps.horizon_sql()}, {stamps.ceiling_sql()}, p.id, p.version, {at}
- FROM conversations_site s LEFT JOIN (SELECT c.id, {headview.VERSION} AS version, {key} AS at
- FROM conversations_membership m JOIN conversations_conversation c ON c.id = m.conversation_id
- WHERE m.user_id = %s AND {where} ORDER BY 3 {order}, 1 {order} LIMIT %s) p ON 1 = 1
- WHERE s.id = 1 ORDER BY p.at {order}, p.id {order}"""
-
-
 def changes(user_id: int, *, cursor_text: str | None, limit: int) -> Changes:
     """Return the heads that changed since the cursor; without one, all active heads in pages."""
     if cursor_text is None:
@@ -115,8 +95,8 @@ def changes(user_id: int, *, cursor_text: str | None, limit: int) -> Changes:
 
 def _first(user_id: int, place: Position | None, limit: int, *, reset: bool) -> Changes:
     """Go through all active heads, the newest activity first."""
-    at = place.at if place else None
-    found = rows.fetch(_sql(rows.vendor(), True, at is not None), [user_id, *(at or ()), limit + 1])
+    at = (place.at if place else None) or ()
+    found = rows.fetch(*moved.first(user_id, at, limit + 1))
     epoch, horizon, ceiling = found[0][:_SITE]
     if not site.is_sound(epoch, ceiling) or (place and _is_foreign(place, epoch, ceiling)):
         return _first(user_id, None, limit, reset=reset or place is not None)
@@ -136,8 +116,8 @@ def _first(user_id: int, place: Position | None, limit: int, *, reset: bool) -> 
 def _since(user_id: int, place: Position, text: str, limit: int) -> Changes:
     """Go through the heads changed since, in the order of their stamps."""
     at = place.at or ()
-    params = [user_id, place.since, *at, limit + len(place.shown) + 1]
-    found = rows.fetch(_sql(rows.vendor(), False, bool(at)), params)
+    top = limit + len(place.shown) + 1
+    found = rows.fetch(*moved.since(user_id, place.since, at, top))
     epoch, horizon, ceiling = found[0][:_SITE]
     if not site.is_sound(epoch, ceiling) or _is_foreign(place, epoch, ceiling):
         return _first(user_id, None, limit, reset=True)
@@ -154,8 +134,7 @@ def _since(user_id: int, place: Position, text: str, limit: int) -> Changes:
 
 def _left_behind(user_id: int, then: Position) -> bool:
     """Say whether heads changed where a pass of several pages had already been."""
-    params = [user_id, then.since, len(then.shown) + 1]
-    found = rows.fetch(_sql(rows.vendor(), False, False), params)
+    found = rows.fetch(*moved.since(user_id, then.since, (), len(then.shown) + 1))
     return bool(_cut(found, len(found), shown=then.shown)[0])
 
 
@@ -194,10 +173,9 @@ def _cut(
 def _look(user_id: int, page: Sequence[_Moved]) -> tuple[list[dict[str, Any]], int]:
     """Return the heads of a page, and the total of unread, in one round trip."""
     ids = [each.id for each in page]
-    totalling = (_total_sql(rows.vendor()), [user_id])
     if not ids:
         return [], unread_total(user_id)
-    found, [(total,)] = rows.fetch_each([headview.asking(user_id, ids), totalling])
+    found, [(total,)] = rows.fetch_each([headview.asking(user_id, ids), moved.total(user_id)])
     heads = headview.shapes(found)
     return [heads[each] for each in ids if each in heads], int(total)
 
@@ -240,31 +218,14 @@ def _give_items(heads: list[dict[str, Any]], count: int) -> list[dict[str, Any]]
     ]
 
 
-@cache
-def _total_sql(vendor: str) -> str:
-    return f"""SELECT coalesce(sum({headview.unread()}), 0)
- FROM conversations_membership m JOIN conversations_conversation c ON c.id = m.conversation_id
- WHERE m.user_id = %s AND {_TOTALLED}"""
-
-
-_TOTALLED = f"{headview.ACTIVE} AND m.notify <> 'none' AND NOT m.hidden"
-
-
 def unread_total(user_id: int) -> int:
     """Return the sum of unread over the active conversations neither muted nor hidden."""
-    return int(rows.fetch(_total_sql(rows.vendor()), [user_id])[0][0])
+    return int(rows.fetch(*moved.total(user_id))[0][0])
 
 
 def unread_totals(user_ids: Collection[int]) -> dict[int, int]:
     """Return `unread_total` of each of these users, those without conversations left out."""
     if not user_ids:
         return {}
-    listed, params = rows.values([(user_id,) for user_id in sorted(set(user_ids))])
-    found = rows.fetch(
-        f"""WITH want(user_id) AS ({listed}) SELECT m.user_id, sum({headview.unread()})
- FROM want JOIN conversations_membership m ON m.user_id = want.user_id
- JOIN conversations_conversation c ON c.id = m.conversation_id
- WHERE {_TOTALLED} GROUP BY m.user_id""",
-        params,
-    )
+    found = rows.fetch(*moved.totals(sorted(set(user_ids))))
     return {user_id: int(total) for user_id, total in found}

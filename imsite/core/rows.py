@@ -123,6 +123,19 @@ def found_by(column: str, query: str) -> str:
     return f"{column} IN ({query})" if stamps.is_sqlite() else f"{column} = ANY(ARRAY({query}))"
 
 
+def by_key(sql: str) -> str:
+    """Return SQL that PostgreSQL is to look up by key, planned once, also where it is asked alone."""
+    return direct.Keyed(sql)
+
+
+def side_by_side(sql: str) -> str:
+    """Return SQL whose tables PostgreSQL is to walk through together, in the order of their keys.
+
+    It is for a join of many rows that are all in the two indexes: to look up each costs twice as much.
+    """
+    return direct.Merged(sql)
+
+
 def cast(kind: str) -> str:
     """Return what follows a value in SQL to make it of this type, where there are types."""
     return "" if stamps.is_sqlite() else f"::{kind}"

@@ -26,15 +26,34 @@ _MOST = 200
 _PLAIN = frozenset((int, str))
 _IDLE, _OPEN = TransactionStatus.IDLE, TransactionStatus.INTRANS
 _OUTDATED = (FeatureNotSupported, InvalidSqlStatementName)
-# Said at the start of a transaction of ours. PostgreSQL would plan anew for each length of an array (200
-# µs a statement), and read whole tables while they are small; here everything is looked up by key.
-_BY_KEY = """SELECT set_config(name, value, true) FROM (VALUES
- ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'),
- ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off')) AS v(name, value)"""
+# Said at the start of a transaction of ours, or before such a statement. PostgreSQL would plan anew for
+# each length of an array (200 µs a statement), and read whole tables while they are small.
+_PLANNED = """SELECT set_config(name, value, true) FROM (VALUES
+ ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'),
+ ('enable_nestloop', '{looked_up}'), ('enable_mergejoin', '{merged}')) AS v(name, value)"""
+# Here everything is looked up by key,
+_BY_KEY = _PLANNED.format(looked_up="on", merged="off")
+# or two tables are walked through together, in the order of their keys.
+_IN_ORDER = _PLANNED.format(looked_up="off", merged="on")
+_WAYS = frozenset((_BY_KEY, _IN_ORDER))
 _GOOD = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 
 Question = tuple[str, Sequence[Any]]
+
+
+class Keyed(str):
+    """SQL that is never left to the planner: everything is looked up by key, also where it is asked alone."""
+
+    __slots__ = ()
+    way = _BY_KEY
+
+
+class Merged(Keyed):
+    """SQL of which the tables are walked through together, in the order of their keys."""
+
+    __slots__ = ()
+    way = _IN_ORDER
 
 
 def fetch(wrapper: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> Any:
@@ -68,7 +87,7 @@ def fetch_each(
     begins = status == _IDLE and not wrapper.autocommit
     ends = ends and len(wrapper.atomic_blocks) == 1
     with wrapper.wrap_database_errors:
-        if len(questions) > 1 or begins or ends:
+        if len(questions) > 1 or begins or ends or isinstance(questions[0][0], Keyed):
             return line.ask_each(questions, begins=begins, ends=ends)
         return [line.ask(*questions[0])]
 
@@ -110,18 +129,15 @@ class Line:
 
         A transaction may begin with it, and end: Django finds nothing left to be committed then.
         """
-        keyed = self.names.get(_BY_KEY) or self.prepare(_BY_KEY)
-        named = [
-            (self.names.get(sql) or self.prepare(sql), _encoded(params))
-            for sql, params in questions
-        ]
         # Where none is open or begins, the round trip is one by itself: what is set holds up to its end.
         starts = self.pgconn.transaction_status == _IDLE
+        asked = _guided(questions, alone=not begins) if starts else questions
+        named = [
+            (self.names.get(sql) or self.prepare(sql), _encoded(params)) for sql, params in asked
+        ]
         self.pgconn.enter_pipeline_mode()
         if begins:
             self.pgconn.send_query_params(self.begin, None)
-        if starts:
-            self.pgconn.send_query_prepared(keyed, None)
         for each in named:
             self.pgconn.send_query_prepared(*each)
         if ends:
@@ -137,8 +153,9 @@ class Line:
                     # Which of them it is, is not said.
                     self.names.clear()
                 raise error
-        first = begins + starts
-        return [self.rows(result) for result in results[first : first + len(questions)]]
+        # Behind these there is only what ended the transaction.
+        answers = zip(asked, results[begins:], strict=not ends)
+        return [self.rows(result) for (sql, _), result in answers if sql not in _WAYS]
 
     def rows(self, result: Any) -> Any:
         """Return what is in a result."""
@@ -189,6 +206,19 @@ class Line:
                 pgconn.finish()
                 raise OperationalError("the server does not answer")
             pgconn.consume_input()
+
+
+def _guided(questions: Sequence[Question], *, alone: bool) -> list[Question]:
+    """Return the questions, each behind what has to be set for it; for a whole transaction one thing."""
+    asked: list[Question] = []
+    said = ""
+    for sql, params in questions:
+        way = sql.way if alone and isinstance(sql, Keyed) else _BY_KEY
+        if way != said:
+            asked.append((way, ()))
+            said = way
+        asked.append((sql, params))
+    return asked
 
 
 def _encoded(params: Sequence[Any]) -> list[bytes]:
