@@ -1,8 +1,6 @@
 """Synchronous calls on the loop's thread, on a real PostgreSQL: they share it, and none holds it up."""
 
 import asyncio
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +12,6 @@ from django.db.utils import DataError
 from imsite.core import fibers, limits, rows
 from imsite.core.fibers import Fibers, Latch
 from imsite.core.pools import Overloaded
-from tests.conftest import ROOT
 from tests.environment import ENGINE
 
 pytestmark = pytest.mark.skipif(ENGINE != "postgresql", reason="SQLite cannot step aside")
@@ -243,59 +240,3 @@ async def test_nobody_waits_for_a_latch_in_a_transaction(four):
     with pytest.raises(AssertionError):
         await four.run(wait)
     assert four.taken == 0
-
-
-DEEP = """
-import asyncio, select, socket, django
-django.setup()
-import uvloop
-from functools import reduce
-from imsite.core import fibers
-
-class Seats:
-    stand = 0
-
-    def __init__(self, presses):
-        self.presses = presses
-
-def deep(levels, call):
-    # Each level is one of C's, too.
-    return reduce(lambda *_: deep(levels - 1, call), [0], 0) if levels else call()
-
-def hear(end):
-    def wait():
-        poller = select.poll()
-        poller.register(end, select.POLLIN)
-        assert fibers.poll(poller, end.fileno(), 5)
-        end.recv(1)
-    return wait
-
-async def main():
-    loop, left = asyncio.get_running_loop(), 40 * 6
-    done = loop.create_future()
-
-    def tell(result, error):
-        nonlocal left
-        assert error is None
-        left -= 1
-        if not left:
-            done.set_result(None)
-
-    pairs = [socket.socketpair() for _ in range(left)]
-    for n, (end, _) in enumerate(pairs):
-        fiber = fibers.Fiber(deep, Seats(n % 2), tell)
-        loop.call_soon(fiber.go_on, 10 * (n % 6), hear(end))
-    await asyncio.sleep(0.1)
-    for _, other in pairs:
-        other.send(b"x")
-    await asyncio.wait_for(done, 20)
-
-uvloop.run(main())
-print("done")
-"""
-
-
-def test_a_fiber_may_wait_however_deep_it_is():
-    """The loop keeps pointers into its stack, which a deep fiber moves away: it must not see them."""
-    ran = subprocess.run([sys.executable, "-c", DEEP], cwd=ROOT, capture_output=True, timeout=60)
-    assert (ran.returncode, ran.stdout) == (0, b"done\n"), ran.stderr.decode()
