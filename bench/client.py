@@ -129,6 +129,10 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Finish the handshake, then hand frames over."""
+        # Nearly always one short text that came alone.
+        if not self._buffer and data[0] == 0x81 and len(data) == data[1] + 2 < 128:
+            self.on_frame(self, data[2:])
+            return
         self._buffer += data
         if not self.opened.done() and not self._shake_hands():
             return
