@@ -2,7 +2,7 @@
 
 Tokens prove themselves, so the only question left to the database is whether their device was
 ended since. Each process keeps the answers for a second; a process that ends a device forgets it
-at once.
+at once. Where many devices are busy one of them asks for all, before what is known of them is too old.
 """
 
 import logging
@@ -23,6 +23,11 @@ log = logging.getLogger("accounts.callers")
 
 # Seconds for which a looked-up state is believed.
 _FRESH = 1.0
+# And from which on one of many busy devices looks all of them up.
+_SOON = 0.5
+# How many of these make many, and go into one statement.
+_MANY = 8
+_AT_ONCE = 256
 _MAX_STATES = 50_000
 _SEEN_EVERY = timedelta(minutes=5)
 
@@ -66,6 +71,10 @@ _SQL = """SELECT d.id, d.user_id, d.epoch, d.ended_at, d.last_seen_at,
  u.is_active, u.deleted_at, u.banned_at, u.banned_until, u.ban_reason
  FROM accounts_device d JOIN accounts_user u ON u.id = d.user_id WHERE {}"""
 _states: dict[int, _State] = {}
+# Devices that called again after they were looked up.
+_busy: set[int] = set()
+# Which of them looks the others up, and until when (monotonic seconds) no other does.
+_scout, _scouts_until = 0, 0.0
 _lock = threading.Lock()
 _forgotten = 0
 
@@ -79,12 +88,23 @@ def admit(caller: Caller, *, now: datetime) -> Caller:
 
 def admit_known(caller: Caller, *, now: datetime) -> bool:
     """Do as `admit` does, or return False where that has to ask the database."""
-    state = _states.get(caller.device_id)
+    state, at = _states.get(caller.device_id), time.monotonic()
     # A genuine token of a later epoch proves that the state is old: the device has logged in anew.
-    if state is None or time.monotonic() - state.read_at >= _FRESH or caller.epoch > state.epoch:
+    if state is None or at - state.read_at >= _FRESH or caller.epoch > state.epoch:
+        return False
+    if at - state.read_at >= _SOON and _is_scout(caller.device_id, at):
         return False
     _judge(caller, state, now=now)
+    _busy.add(caller.device_id)
     return True
+
+
+def _is_scout(device_id: int, at: float) -> bool:
+    """Say whether this one looks up all that are busy, while the others go on with what is known."""
+    global _scout, _scouts_until
+    if at >= _scouts_until and len(_busy) >= _MANY:
+        _scout, _scouts_until = device_id, at + _SOON
+    return _scout == device_id and at < _scouts_until
 
 
 def _judge(caller: Caller, state: _State, *, now: datetime) -> None:
@@ -146,14 +166,27 @@ def _state(row: tuple[Any, ...], *, read_at: float) -> _State:
 def _look_up(device_id: int, *, now: datetime) -> _State:
     # The time before the query: what commits while it runs must count as not seen.
     read_at, forgotten = time.monotonic(), _forgotten
-    found = _rows([device_id])
-    if not found:
-        return _State(read_at, 0, 0, False, None, None, "")
-    state = _state(found[0], read_at=read_at)
-    _keep(device_id, state, forgotten)
-    if state.alive and now - found[0][4] > _SEEN_EVERY:
-        _seen(device_id, now=now)
-    return state
+    own = _State(read_at, 0, 0, False, None, None, "")
+    for row in _rows([device_id, *_company(device_id, read_at)]):
+        state = _state(row, read_at=read_at)
+        unseen = state.alive and now - row[4] > _SEEN_EVERY
+        if row[0] == device_id:
+            own = state
+            if unseen:
+                _seen(device_id, now=now)
+        elif unseen:
+            # It asks for itself, and is noted then.
+            continue
+        _keep(row[0], state, forgotten)
+    return own
+
+
+def _company(device_id: int, at: float) -> list[int]:
+    """Return busy devices that will have to be looked up soon, too."""
+    with _lock:
+        busy = [_busy.pop() for _ in range(min(len(_busy), _AT_ONCE))]
+    known = ((each, _states.get(each)) for each in busy if each != device_id)
+    return [each for each, state in known if state and at - state.read_at >= _SOON]
 
 
 def _keep(device_id: int, state: _State, forgotten: int) -> None:

@@ -1,8 +1,10 @@
 """Access and refresh tokens, tickets, and how quickly they end."""
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -187,6 +189,57 @@ def test_states_are_looked_up_once_a_second(alice, django_assert_num_queries):
     with django_assert_num_queries(1):
         for _ in range(5):
             _caller(alice)
+
+
+@pytest.fixture
+def seconds(monkeypatch):
+    """A clock for what is known of devices, which stands until somebody adds to its only item."""
+    passed = [time.monotonic()]
+    monkeypatch.setattr(callers, "time", SimpleNamespace(monotonic=lambda: passed[0]))
+    return passed
+
+
+def _admit(everybody: list[tokens.Caller]) -> None:
+    for each in everybody:
+        callers.admit(each, now=clock.now())
+
+
+def test_one_of_many_busy_devices_is_looked_up_for_all(seconds, django_assert_num_queries):
+    everybody = [_caller(Person.new("busy")) for _ in range(20)]
+    # One that was not heard of for long notes that it is used, so it asks for itself.
+    early = clock.now() - timedelta(minutes=6)
+    late = Device.objects.filter(pk=everybody[7].device_id)
+    late.update(last_seen_at=early)
+    callers.forget([each.device_id for each in everybody])
+    for _ in range(2):
+        _admit(everybody)
+    assert late.get().last_seen_at > early
+    # While what is known of them still serves, one asks; when none called again, each for itself.
+    for passed, queries in ((callers._SOON, 1), (callers._SOON, 1), (callers._FRESH, 1)):
+        seconds[0] += passed
+        with django_assert_num_queries(queries):
+            _admit(everybody)
+    seconds[0] += callers._FRESH
+    callers._busy.clear()
+    with django_assert_num_queries(len(everybody)):
+        _admit(everybody)
+
+
+@pytest.mark.parametrize("step", [0.1, 0.3, 0.7])
+def test_a_busy_device_is_refused_within_a_second_whoever_asks(seconds, step):
+    ended, *others = [_caller(Person.new("busy")) for _ in range(12)]
+    _admit([ended, *others])
+    Device.objects.filter(pk=ended.device_id).update(ended_at=clock.now())
+    until = seconds[0] + callers._FRESH
+    while (seconds[0] + step) < until:
+        seconds[0] += step
+        _admit(others)
+        with contextlib.suppress(tokens.TokenInvalid):
+            _admit([ended])
+    seconds[0] = until
+    with pytest.raises(tokens.TokenInvalid):
+        _admit([ended])
+    _admit(others)
 
 
 def test_a_new_login_of_the_device_is_believed_at_once(alice):
