@@ -9,10 +9,13 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _ETAG = re.compile(rb"\r\netag: *([^\r]+)", re.IGNORECASE)
 _BODILESS = frozenset({204, 304})
+T = TypeVar("T")
 
 
 class Refused(Exception):
@@ -54,14 +57,33 @@ def with_body(head: bytes, body: bytes) -> bytes:
     return b"%s%d\r\n\r\n%s" % (head, len(body), body)
 
 
+def size(data: bytes | bytearray) -> int:
+    """Return how many bytes the answer has that begins here; 0 while its head is not whole."""
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return 0
+    found = _LENGTH.search(data, 0, end + 2)
+    bodiless = int(data[9:12]) in _BODILESS
+    return end + 4 + (int(found[1]) if found and not bodiless else 0)
+
+
+def read(data: bytes) -> Reply:
+    """Return a whole answer."""
+    end = data.find(b"\r\n\r\n")
+    return Reply(int(data[9:12]), data[: end + 2], data[end + 4 :])
+
+
+# Who waits for an answer gets it, or why there is none.
+Hear = Callable[[Reply | Exception], None]
+
+
 class Connection(asyncio.Protocol):
-    """A keep-alive connection; `ask` sends one request and returns its answer."""
+    """A keep-alive connection, one request at a time; its answer goes to who asked."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._head = b""
         self._need = 0
-        self._reply: asyncio.Future[Reply] | None = None
+        self._hear: Hear | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -69,35 +91,54 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Gather an answer and hand it over when it is whole."""
+        # Nearly always it comes at once.
+        if not self._buffer and size(data) == len(data):
+            self._tell(read(data))
+            return
         self._buffer += data
-        if not self._need:
-            end = self._buffer.find(b"\r\n\r\n")
-            if end < 0:
-                return
-            self._head = bytes(self._buffer[: end + 2])
-            found = _LENGTH.search(self._head)
-            bodiless = int(self._head[9:12]) in _BODILESS
-            self._need = end + 4 + (int(found[1]) if found and not bodiless else 0)
-        if len(self._buffer) >= self._need and self._reply and not self._reply.done():
-            body = bytes(self._buffer[len(self._head) + 2 : self._need])
+        self._need = self._need or size(self._buffer)
+        if self._need and len(self._buffer) >= self._need:
+            whole = bytes(self._buffer[: self._need])
             self._buffer.clear()
             self._need = 0
-            self._reply.set_result(Reply(int(self._head[9:12]), self._head, body))
+            self._tell(read(whole))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits."""
-        if self._reply and not self._reply.done():
-            self._reply.set_exception(exc or Refused("the server closed the connection"))
+        self._tell(exc or Refused("the server closed the connection"))
+
+    def _tell(self, answer: Reply | Exception) -> None:
+        hear, self._hear = self._hear, None
+        if hear:
+            hear(answer)
+
+    def send(self, request: bytes, hear: Hear) -> None:
+        """Send a request; its answer, or the end of the connection, goes to `hear`."""
+        if self._transport.is_closing():
+            hear(Refused("the server closed the connection"))
+            return
+        self._hear = hear
+        self._transport.write(request)
 
     async def ask(self, request: bytes) -> Reply:
         """Send a request and return its answer."""
-        self._reply = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
-        return await self._reply
+        waits: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.send(request, partial(settle, waits))
+        return await waits
 
     def close(self) -> None:
         """Hang up."""
         self._transport.close()
+
+
+def settle(waits: "asyncio.Future[T]", answer: T | Exception) -> None:
+    """Give who waits what there is, if they still do."""
+    if waits.done():
+        return
+    if isinstance(answer, Exception):
+        waits.set_exception(answer)
+    else:
+        waits.set_result(answer)
 
 
 async def connect(port: int) -> Connection:
@@ -109,8 +150,13 @@ async def connect(port: int) -> Connection:
 def check(reply: Reply, *statuses: int) -> Reply:
     """Return the reply if its status is one of those expected."""
     if reply.status not in statuses:
-        raise Refused(f"{reply.status}: {reply.body[:300].decode(errors='replace')}")
+        raise refusal(reply)
     return reply
+
+
+def refusal(reply: Reply) -> Refused:
+    """Return what to raise for an answer that was not expected."""
+    return Refused(f"{reply.status}: {reply.body[:300].decode(errors='replace')}")
 
 
 class Socket(asyncio.Protocol):
