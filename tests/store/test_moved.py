@@ -85,10 +85,20 @@ def test_the_first_pass_finds_every_active_head(lived):
     assert found == wanted
 
 
-@pytest.mark.skipif(ENGINE != "postgresql", reason="PostgreSQL's own")
-def test_no_table_is_read_whole(lived):
+@pytest.fixture
+def misled():
+    """Let the planner believe that a look-up costs a thousand times what it does."""
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE " + ", ".join(TABLES))
+        cursor.execute("SET random_page_cost = 4000")
+        cursor.execute("DISCARD PLANS")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("RESET random_page_cost")
+        cursor.execute("DISCARD PLANS")
+
+
+@pytest.mark.skipif(ENGINE != "postgresql", reason="PostgreSQL's own")
+def test_no_table_is_read_whole(lived, misled):
     questions = [
         moved.since(lived.id, 0, (), 100),
         moved.first(lived.id, (), 100),
@@ -99,8 +109,9 @@ def test_no_table_is_read_whole(lived):
         for _ in range(7):
             rows.fetch(*question)
     assert scans() == before
-    # The same join left to the planner is one, so the count counts.
-    rows.fetch(f"SELECT count(m.stamp + c.stamp) FROM {TABLES[1]} m CROSS JOIN {TABLES[0]} c")
+    # The same left to the planner does read them so.
+    for sql, params in questions:
+        rows.fetch("".join(sql), params)
     assert scans() != before
 
 
