@@ -4,6 +4,7 @@ import random
 import time
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from conversations import moved
@@ -98,6 +99,7 @@ def misled():
 
 
 @pytest.mark.skipif(ENGINE != "postgresql", reason="PostgreSQL's own")
+@pytest.mark.skipif(not settings.IM_DB_PREPARE, reason="guides prepared statements alone")
 def test_no_table_is_read_whole(lived, misled):
     questions = [
         moved.since(lived.id, 0, (), 100),

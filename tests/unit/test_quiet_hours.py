@@ -72,7 +72,8 @@ def test_they_end_when_the_clock_on_the_wall_says_so(now, start, end, tz):
     until = hours.until(now)
     assert until == walked(hours, now)
     if until is not None:
-        assert now < until <= now + timedelta(hours=26)
+        # An end that the clock leaps over in spring is missed by a day.
+        assert now < until <= now + timedelta(hours=50)
         assert hours.until(until) is None
 
 
