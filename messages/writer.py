@@ -34,6 +34,8 @@ _PATIENCE = 15.0
 # Characters of text after which a group is full: cutting words out of 4,000 takes milliseconds, in which
 # a loop whose writer this is answers nobody.
 _MOST_TEXT = 32_768
+# And of one submission, what its sender makes ready: a long batch would stand in everybody's way too.
+_OWN_TEXT = 8_192
 
 
 class Behind(Unavailable):
@@ -50,7 +52,7 @@ class Waiting:
     draft: Draft
     # Made by the sender: the writer's time is everybody's.
     verdict: Verdict
-    item: Ready
+    item: Ready | None
     answer: Answer
     since: float
 
@@ -90,19 +92,24 @@ class Writer:
 
     def submit(self, drafts: Sequence[tuple[Draft, Answer]]) -> None:
         """Queue drafts in this order; refuse all when too many wait already."""
-        now = time.monotonic()
-        self.queue(
-            [
-                Waiting(draft, judge(draft), ready.sent(draft), answer, now)
-                for draft, answer in drafts
-            ]
-        )
+        # Before any work: where there is too much already.
+        self._require_room(len(drafts))
+        now, left = time.monotonic(), _OWN_TEXT
+        items = []
+        for draft, answer in drafts:
+            left -= len(draft.text or "")
+            item = ready.sent(draft) if left >= 0 else None
+            items.append(Waiting(draft, judge(draft), item, answer, now))
+        self.queue(items)
+
+    def _require_room(self, count: int) -> None:
+        if len(self.waiting) + count > settings.IM_WRITER_QUEUE:
+            metrics.writer_refusals.inc(count)
+            raise Behind(retry_after=1.0)
 
     def queue(self, items: list[Waiting]) -> None:
         """Take them in, unless too many wait."""
-        if len(self.waiting) + len(items) > settings.IM_WRITER_QUEUE:
-            metrics.writer_refusals.inc(len(items))
-            raise Behind(retry_after=1.0)
+        self._require_room(len(items))
         self.waiting.extend(items)
 
     def take(self) -> list[Waiting]:
@@ -137,7 +144,8 @@ class Writer:
         """Hold a group against the rules of this second, and append it."""
         now, drafts = clock.now(), [each.draft for each in group]
         verdicts = desk.verdicts(drafts, [each.verdict for each in group], now=now)
-        items = [each.item for each in group]
+        # What was too long for its sender is made ready here, before any lock.
+        items = [each.item or ready.sent(each.draft) for each in group]
         return log.append_many(drafts, now=now, verdicts=verdicts, items=items)
 
     def recover(self, group: list[Waiting], error: Exception) -> None:

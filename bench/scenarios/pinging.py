@@ -90,6 +90,8 @@ async def pings(stage: Stage) -> None:
     [talk] = stage.rig.seed("groups", seats=[[user_id for user_id, _ in people]])
     makers = stage.senders(people[:_SENDERS], [[talk]] * _SENDERS)
     bare = await _one_process(stage, talk, people[_SENDERS:], makers[0])
+    # Its servers are fresh: a first storm warms them.
+    await _storm(stage, makers, lasts=3)
     alone = await _storm(stage, makers, lasts=10)
     async with _listening(stage, talk, people[_SENDERS:]) as ears:
         _put_rest(stage, await _at_rest(stage, ears, makers[0]), bare)

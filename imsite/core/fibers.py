@@ -274,8 +274,7 @@ class Fibers:
             asyncio.get_running_loop().call_soon(self._next)
 
     def close(self) -> None:
-        """Hang up on spare connections, and let idle fibers go."""
-        self._idle.clear()
+        """Hang up on spare connections."""
         while self._spare:
             self._spare.pop().close()
 

@@ -124,7 +124,10 @@ def found_by(column: str, query: str) -> str:
 
 
 def by_key(sql: str) -> str:
-    """Return SQL that PostgreSQL is to look up by key, planned once, also where it is asked alone."""
+    """Return SQL that PostgreSQL is to look up by key, planned once, also where it is asked alone.
+
+    Not where a cursor has begun a transaction before: nothing is set in the midst of one.
+    """
     return direct.Keyed(sql)
 
 

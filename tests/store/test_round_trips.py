@@ -49,6 +49,14 @@ def test_what_is_part_of_another_transaction_ends_with_it(alice, bob, ends):
     assert not Block.objects.filter(blocker_id=alice.id).exists()
 
 
+def test_what_is_to_be_rolled_back_is_not_committed(alice, bob):
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        block((alice.id, bob.id), ends=True)
+        assert is_open()
+    assert not Block.objects.filter(blocker_id=alice.id).exists()
+
+
 @pytest.mark.parametrize("ends", [False, True])
 def test_of_what_fails_nothing_stays(alice, bob, ends):
     with pytest.raises(IntegrityError), transaction.atomic():

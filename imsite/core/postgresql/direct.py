@@ -85,11 +85,17 @@ def fetch_each(
         wrapper.queries_log.extend({"sql": sql, "time": "0.000"} for sql, _ in questions)
     # Django opens a transaction with its first statement.
     begins = status == _IDLE and not wrapper.autocommit
-    ends = ends and len(wrapper.atomic_blocks) == 1
+    ends = ends and _may_end(wrapper)
     with wrapper.wrap_database_errors:
         if len(questions) > 1 or begins or ends or isinstance(questions[0][0], Keyed):
             return line.ask_each(questions, begins=begins, ends=ends)
         return [line.ask(*questions[0])]
+
+
+def _may_end(wrapper: BaseDatabaseWrapper) -> bool:
+    """Say whether Django will do nothing but commit at the end of this block."""
+    alone = len(wrapper.atomic_blocks) == 1
+    return alone and wrapper.commit_on_exit and not wrapper.needs_rollback
 
 
 class Line:
